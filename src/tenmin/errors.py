@@ -61,6 +61,13 @@ class UnknownName(RigError):
     exit_code = 2
 
 
+class AmbiguousName(RigError):
+    """Several installed distributions register the same name."""
+
+    remedy = "Uninstall all but one of the packages named above."
+    exit_code = 2
+
+
 class RigBusy(RigError):
     """Another engine or acquirer holds this rig."""
 
