@@ -71,7 +71,7 @@ class AmbiguousName(RigError):
 class RigBusy(RigError):
     """Another engine or acquirer holds this rig."""
 
-    remedy = "See it with `tenmin status`, join it with `tenmin attach`, or wait until it has ended."
+    remedy = "See it with `tenmin status`, join it with `tenmin attach`, or wait until it ends."
     exit_code = 2
 
 
@@ -144,7 +144,7 @@ class JournalDamaged(RigError):
 class EngineGone(RigError):
     """The engine does not answer."""
 
-    remedy = "A block goes on without it; `tenmin status` shows it, `tenmin recover` makes its file."
+    remedy = "A block goes on without it; `tenmin status` shows it, `tenmin recover` makes a file."
 
 
 class MessageRefused(RigError):

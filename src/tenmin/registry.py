@@ -44,9 +44,9 @@ def load(group: str, name: str) -> Any:
 
 def find(group: str, name: str) -> EntryPoint:
     """The one entry point called `name`; see `load` for what is raised."""
-    found = {(e.value, _distribution(e)): e for e in entry_points(group=group, name=name)}
+    found = {(_distribution(e), e.value): e for e in entry_points(group=group, name=name)}
     if len(found) > 1:
-        givers = ", ".join(f"{giver} ({value})" for value, giver in sorted(found))
+        givers = ", ".join(f"{giver} ({value})" for giver, value in sorted(found))
         raise AmbiguousName(f"Several distributions provide the {_kind(group)} {name!r}: {givers}.")
     if not found:
         raise UnknownName(_unknown(group, name))
