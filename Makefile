@@ -14,6 +14,8 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 # Compiled kernels and font caches stay inside the venv: a home directory may be read-only.
 export NUMBA_CACHE_DIR = $(CURDIR)/$(VENV)/numba-cache
 export MPLCONFIGDIR = $(CURDIR)/$(VENV)/matplotlib
+# pynwb dies on import where it cannot make a cache directory. Not exported: pip keeps its own.
+RUN = XDG_CACHE_HOME=$(CURDIR)/$(VENV)/cache $(BIN)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # No telemetry from the validators.
 export DANDI_NO_ET = 1
@@ -32,7 +34,7 @@ help:
 setup: $(STAMP)
 
 demo: $(STAMP)
-	$(BIN)/tenmin demo
+	$(RUN)/tenmin demo
 
 test: lint pytest
 
@@ -43,10 +45,10 @@ lint: $(STAMP)
 	$(BIN)/lint-imports
 
 pytest: $(STAMP)
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(RUN)/python -m pytest $(PYTEST_ARGS)
 
 soak: $(STAMP)
-	$(BIN)/python -m tests.soak
+	$(RUN)/python -m tests.soak
 
 $(STAMP): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { \
