@@ -1,0 +1,1 @@
+"""Journal, finaliser, recovery: from samples in flight to a validated NWB file."""
