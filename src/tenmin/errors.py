@@ -87,6 +87,13 @@ class DeviceMissing(DeviceError):
     remedy = "Switch it on, check its cable and the name in rig.toml, then retry."
 
 
+class NoChannels(DeviceError):
+    """A device is there, but has no channel that could be recorded."""
+
+    remedy = "Switch channels on in the device's software, or name another stream in rig.toml."
+    exit_code = 2
+
+
 class DeviceLost(DeviceError):
     """A device that had been delivering is gone; it is opened again until it is back."""
 
