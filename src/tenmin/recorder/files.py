@@ -1,0 +1,177 @@
+"""Files of the journal that are written whole or line by line, and what may go wrong with them."""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from tenmin import system
+from tenmin.errors import DiskError, DiskFull
+
+FORMAT = 1
+FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+
+Open = Callable[[Path, str], BinaryIO]
+
+
+def open_raw(path: Path, mode: str) -> BinaryIO:
+    """A file without a buffer of its own: what is written survives this process."""
+    return open(path, mode, buffering=0)  # type: ignore[return-value]
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn errors of the operating system into `DiskFull` or `DiskError`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL:
+            raise DiskFull(f"The disk of {path} is full.") from error
+        raise DiskError(f"{path}: {error.strerror or error}.") from error
+
+
+def write_all(file: BinaryIO, data: memoryview) -> None:
+    """Write all bytes, or none: a half-written piece is cut off again."""
+    start, done = file.tell(), 0
+    try:
+        while done < len(data):
+            done += file.write(data[done:])
+    except OSError:
+        if done:
+            file.seek(start)
+            file.truncate(start)
+        raise
+
+
+def plain(content: Any) -> Any:
+    """The same in types of JSON: numpy scalars unwrapped, what is not finite as null."""
+    if isinstance(content, Mapping):
+        return {str(key): plain(item) for key, item in content.items()}
+    if isinstance(content, np.ndarray):
+        return plain(content.tolist())
+    if isinstance(content, list | tuple | set | frozenset):
+        return [plain(item) for item in content]
+    if isinstance(content, np.generic):
+        content = content.item()
+    if isinstance(content, float) and not math.isfinite(content):
+        return None
+    if content is None or isinstance(content, str | int | float):
+        return content
+    return str(content)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file so that it is there whole or not at all, and on the disk.
+
+    Raises
+    ------
+    DiskFull, DiskError
+        The file as it was before is untouched.
+    """
+    part = path.with_name(path.name + ".part")
+    text = json.dumps(plain(content), indent=1, ensure_ascii=False)
+    with disk_errors(path):
+        with open(part, "wb") as file:
+            file.write(text.encode("utf-8", "replace"))
+            file.flush()
+            system.sync(file.fileno())
+        system.replace(part, path)
+
+
+def write_block(folder: Path, block: Mapping[str, Any]) -> None:
+    """Write ``block.json``: everything that was decided before the first sample."""
+    with disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "block.json", {"format": FORMAT, **block})
+
+
+class JsonLog:
+    """An append-only file of JSON objects, one a line, each written by one call.
+
+    Opening an existing one goes on behind its last whole line; a torn line is cut off.
+    It may be used by several threads.
+    """
+
+    def __init__(self, path: Path, opener: Open = open_raw) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        with disk_errors(path):
+            if path.exists():
+                _cut_torn_line(path)
+            self._file = opener(path, "ab")
+
+    def write(self, line: Mapping[str, Any], *, sync: bool = False) -> None:
+        """Append one object.
+
+        Raises
+        ------
+        DiskFull, DiskError
+            The lines before are kept, and no part of this one.
+        """
+        text = json.dumps(plain(line), ensure_ascii=False, separators=(",", ":"))
+        with self._lock, disk_errors(self.path):
+            write_all(self._file, memoryview(text.encode("utf-8", "replace") + b"\n"))
+            if sync:
+                system.sync(self._file.fileno())
+
+    def sync(self) -> None:
+        """Wait until every line is on the disk."""
+        with self._lock, disk_errors(self.path):
+            system.sync(self._file.fileno())
+
+    def close(self) -> None:
+        """Sync and close; may be called twice."""
+        with self._lock:
+            if not self._file.closed:
+                try:
+                    with disk_errors(self.path):
+                        system.sync(self._file.fileno())
+                finally:
+                    self._file.close()
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """All lines of a log; those that are no JSON object (torn by a kill) are left out."""
+    return read_lines(path)[0]
+
+
+def read_lines(path: Path, start: int = 0) -> tuple[list[dict[str, Any]], int]:
+    """The whole lines of a log from byte `start` on, and the byte where the next one begins."""
+    if not path.exists():
+        return [], start
+    with disk_errors(path), open(path, "rb") as file:
+        file.seek(start)
+        data = file.read()
+    whole = data.rfind(b"\n") + 1
+    lines = []
+    for raw in data[:whole].split(b"\n"):
+        try:
+            line = json.loads(raw)
+        except ValueError:  # an empty line, or one that a kill or a power cut left torn
+            continue
+        if isinstance(line, dict):
+            lines.append(line)
+    return lines, start + whole
+
+
+def _cut_torn_line(path: Path) -> None:
+    with open(path, "r+b") as file:
+        end = keep = file.seek(0, 2)
+        while keep > 0:
+            begin = max(0, keep - 4096)
+            file.seek(begin)
+            newline = file.read(keep - begin).rfind(b"\n")
+            if newline >= 0:
+                keep = begin + newline + 1
+                break
+            keep = begin
+        if keep < end:
+            file.truncate(keep)
