@@ -1,0 +1,35 @@
+"""Kernels of the checks: arrays and numbers in and out, plain loops, compiled by Numba."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tenmin.ring import compiled
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@compiled()
+def count_saturated(samples: NDArray, low: float, high: float) -> NDArray[np.int64]:
+    """Samples at or beyond the converter's range, per channel.
+
+    Parameters
+    ----------
+    samples : ndarray, (n_samples, n_channels)
+        Raw counts; NaN is never counted.
+    low, high : number
+        Ends of the range, counts.
+
+    Returns
+    -------
+    ndarray, (n_channels,), int64
+    """
+    n = np.zeros(samples.shape[1], np.int64)
+    for i in range(samples.shape[0]):
+        row = samples[i]
+        for c in range(row.size):
+            n[c] += row[c] <= low or row[c] >= high
+    return n

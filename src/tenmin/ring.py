@@ -1,0 +1,573 @@
+"""Samples in flight: one writer, many readers in any process, fixed memory.
+
+A ring is a mapped file: a description, a few counters, a table of run records, device times, and
+samples ``(capacity, n_channels)`` in the device's dtype. Counters are 64-bit and never wrap.
+
+Why a reader may trust what it reads
+------------------------------------
+The writer, for each piece: (1) moves `RESERVED` past what it is about to overwrite; fence;
+(2) copies samples, times and the run record; fence; (3) moves `RUNS`, which makes the piece known.
+A reader: (a) loads `RUNS`; fence; (b) reads the records below it and their samples; fence;
+(c) loads `RESERVED` and `RUNS` again.
+
+- Nothing unfinished is read: who sees `RUNS` of (3) in (a) sees, past the two fences, all of (2).
+- Nothing torn is trusted: who read in (b) a single byte that a later (2) has put there sees in (c),
+  past the two fences, at least the `RESERVED` of that write's (1), and with it that its piece is
+  gone. A record is overwritten only after `RUNS` has reached its number plus the table's length.
+
+The fences are acquire and release in one, so this holds on weakly ordered processors (ARM) too,
+and where the system's kernel copies the bytes (`os.write` of a piece): the call returns before (c).
+No load has to wait for an earlier store, so no sequentially consistent fence is needed; that one
+would drain the store buffer twice per write, a tenth of its time. Aligned 64-bit loads and stores
+are never torn. See Boehm, Can seqlocks get along with programming language memory
+models?, MSPC 2012, doi 10.1145/2247684.2247688.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, overload
+from numba.np.numpy_support import carray
+
+from tenmin import system
+from tenmin.counter import Last
+from tenmin.errors import MalformedData, RigError
+from tenmin.stream import Stream
+
+MAGIC = 0x31474E49524E4D54  # "TMNRING1"
+LINE = 16  # int64 between counters: 128 bytes, so that no two share a cache line on any processor
+RESERVED, WRITTEN, RUNS = 0, LINE, 2 * LINE
+HEAD, COUNTERS_AT = 10, 512  # int64 of geometry at the file's beginning; where the counters are
+CAPACITY, ROW_BYTES, TIMED, N_RUNS, RUNS_AT, TIMES_AT, SAMPLES_AT, JSON_BYTES = range(1, 9)
+SEQ, INDEX, N, FLAGS, HOST_NS, RECORD = 0, 1, 2, 3, 4, 8  # a run record: 8 int64, one cache line
+MIN_SAMPLES = 256  # slow streams: room for a chunk that was held up
+IRREGULAR_SAMPLES = 16384
+MAX_RUNS = 16384  # 10 s of runs of 0.6 ms
+PAGE = 4096
+
+
+def compiled(*signature: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Decorate a kernel: no lock, no fastmath, cached on disk where that can be written.
+
+    Without a folder for its cache (read-only installation and home) Numba refuses to compile at
+    all; such a kernel is compiled anew in each process.
+    """
+    jit: Any = numba.njit
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        try:
+            return jit(*signature, nogil=True, cache=True)(function)
+        except (RuntimeError, OSError):
+            return jit(*signature, nogil=True)(function)
+
+    return decorate
+
+
+# Kernels -------------------------------------------------------------------------------------
+
+
+def _fence_code(typing_context: Any) -> Any:
+    """A fence for loads and stores, for the processor and for the compiler."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.fence("acq_rel")
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+def _pointer_code(typing_context: Any, address: Any) -> Any:
+    """An address as a pointer, for `carray`."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.inttoptr(args[0], cgutils.voidptr_t)
+
+    return types.voidptr(types.int64), generate
+
+
+def _memcpy_code(typing_context: Any, address: Any, source: Any) -> Any:
+    """All of a contiguous array to an address."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        array = context.make_array(signature.args[1])(context, builder, args[1])
+        target = builder.inttoptr(args[0], array.data.type)
+        cgutils.raw_memcpy(builder, target, array.data, array.nitems, array.itemsize)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, source), generate
+
+
+_fence: Any = intrinsic(_fence_code)
+_pointer: Any = intrinsic(_pointer_code)
+_memcpy: Any = intrinsic(_memcpy_code)
+
+
+def _copy(address, source):
+    """Copy rows to an address of the ring."""
+
+
+@overload(_copy)
+def _copy_compiled(address, source):
+    # Slice assignment in a kernel is no memcpy, and slow.
+    def whole(address, source):
+        _memcpy(address, source)
+
+    def rows(address, source):
+        target = carray(_pointer(address), source.shape, source.dtype)
+        for i in range(source.shape[0]):
+            to, of = target[i], source[i]
+            for c in range(to.size):
+                to[c] = of[c]
+
+    return whole if source.layout == "C" else rows
+
+
+def _push(base, samples, times, index, host_ns, flags):
+    """Write one run, split at the ring's end, into the ring at an address.
+
+    Returns 1 when the samples do not fit the ring, 2 when their times do not. One address instead
+    of five arrays: each array costs 40 ns on its way into a kernel.
+    """
+    head = carray(_pointer(base), HEAD, np.int64)
+    counters = carray(_pointer(base + COUNTERS_AT), 4 * LINE, np.int64)
+    capacity, timed = head[CAPACITY], head[TIMED] > 0
+    row = samples.shape[1] * samples.itemsize
+    n = samples.shape[0]
+    if row != head[ROW_BYTES]:
+        return 1
+    if timed and times.size != n:
+        return 2
+    done = 0
+    while done < n:
+        written, run = counters[WRITTEN], counters[RUNS]
+        p = written % capacity
+        # At most a quarter at once: a reader loses no more than it must.
+        k = min(n - done, capacity - p, max(1, capacity // 4))
+        # `RESERVED` moves before the copy and `RUNS` after it. It never goes back, not even when
+        # an earlier writer died here: what that one tore stays untrusted.
+        counters[RESERVED] = max(counters[RESERVED], written + k)
+        _fence()
+        _copy(base + head[SAMPLES_AT] + p * row, samples[done : done + k])
+        if timed:
+            to = carray(_pointer(base + head[TIMES_AT] + p * 8), k, np.float64)
+            of = times[done : done + k]
+            for i in range(k):
+                to[i] = of[i]
+        place = base + head[RUNS_AT] + run % head[N_RUNS] * (8 * RECORD)
+        record = carray(_pointer(place), RECORD, np.int64)
+        record[SEQ], record[INDEX], record[N] = written, index + done, k
+        record[FLAGS], record[HOST_NS] = flags, host_ns
+        _fence()
+        counters[RUNS] = run + 1
+        counters[WRITTEN] = written + k
+        done += k
+        flags = 0
+    return 0
+
+
+@compiled()
+def _collect(counters, runs, out, first):
+    """Copy the records from number `first` on; returns the first intact one and how many."""
+    while True:
+        known = counters[RUNS]
+        _fence()
+        first = max(first, known - runs.shape[0] + 1)
+        n = max(0, min(known - first, out.shape[0]))
+        for i in range(n):
+            to, of = out[i], runs[(first + i) % runs.shape[0]]
+            for j in range(RECORD):
+                to[j] = of[j]
+        _fence()
+        if first > counters[RUNS] - runs.shape[0]:
+            return first, n
+
+
+@compiled()
+def _find(counters, runs, seq):
+    """Number of the oldest record still there that ends after sequence number `seq`."""
+    known = counters[RUNS]
+    _fence()
+    run = known
+    while run > 0 and run > counters[RUNS] - runs.shape[0] + 1:
+        record = runs[(run - 1) % runs.shape[0]]
+        if record[SEQ] + record[N] <= seq:
+            break
+        run -= 1
+    return run
+
+
+@compiled()
+def _load(counters, which):
+    """A counter, ordered after all reads before and before all reads after."""
+    _fence()
+    value = counters[which]
+    _fence()
+    return value
+
+
+@functools.cache
+def _pushers(dtype: str) -> tuple[Any, Any]:
+    """`_push` for ordinary arrays of this dtype, and for read-only, strided, unaligned ones."""
+    item = numba.from_dtype(np.dtype(dtype))
+    array: Any = types.Array
+    made = []
+    for layout, readonly, aligned in (("C", False, True), ("A", True, False)):
+        samples = array(item, 2, layout, readonly=readonly, aligned=aligned)
+        times = array(types.float64, 1, layout, readonly=readonly, aligned=aligned)
+        number = types.int64
+        signature = number(number, samples, times, number, number, number)
+        made.append(compiled(signature)(_push))
+    return made[0], made[1]
+
+
+def warm(*streams: Stream) -> None:
+    """Compile, or load from the cache, all that rings of these streams need.
+
+    The first call of a kernel takes up to seconds; this belongs before the block.
+    """
+    counters, runs = np.zeros(4 * LINE, np.int64), np.zeros((4, RECORD), np.int64)
+    for kind in (counters, _readonly(counters)):
+        table = runs if kind is counters else _readonly(runs)
+        _collect(kind, table, np.zeros((4, RECORD), np.int64), 0)
+        _find(kind, table, 0)
+        _load(kind, RESERVED)
+    for stream in streams:
+        if not stream.is_marker:
+            _pushers(np.dtype(stream.dtype).name)
+
+
+def _readonly(array: np.ndarray) -> np.ndarray:
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+# Ring ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One run record of a ring, or the unread rest of it.
+
+    Attributes
+    ----------
+    seq : int
+        Sequence number of its first sample in the ring.
+    index : int
+        Device index of its first sample.
+    samples : ndarray, (n_samples, n_channels)
+        A view of the ring: ask `Reader.valid` after using it.
+    device_time : ndarray, (n_samples,), float64, or None
+        A view as well.
+    host_ns : int
+        Arrival of its chunk, monotonic ns.
+    flags : int
+        What is true of the step before it, see `tenmin.counter`.
+    """
+
+    seq: int
+    index: int
+    samples: np.ndarray
+    device_time: np.ndarray | None
+    host_ns: int
+    flags: int
+
+
+class Ring:
+    """Samples of one stream in shared memory; made by `create` or `attach`.
+
+    Attributes
+    ----------
+    stream : Stream
+        Whose samples these are.
+    capacity : int
+        How many samples it holds.
+    """
+
+    def __init__(self, path: Path, memory: Any) -> None:
+        self.path = path
+        head = np.frombuffer(memory, np.int64, HEAD)
+        _, self.capacity, _, _, n_runs, runs_at, times_at, samples_at, json_bytes, _ = head.tolist()
+        self.stream = _stream(json.loads(bytes(memory[PAGE : PAGE + json_bytes])))
+        width, dtype = self.stream.n_channels, np.dtype(self.stream.dtype)
+        n_times = self.capacity if self.stream.timed else 0
+        runs = np.frombuffer(memory, np.int64, n_runs * RECORD, runs_at)
+        samples = np.frombuffer(memory, dtype, self.capacity * width, samples_at)
+        self._memory = memory
+        self._base = head.ctypes.data
+        self._counters = np.frombuffer(memory, np.int64, 4 * LINE, COUNTERS_AT)
+        self._runs = runs.reshape(n_runs, RECORD)
+        self._times = np.frombuffer(memory, np.float64, n_times, times_at)
+        self._samples = samples.reshape(self.capacity, width)
+        self._no_times = np.empty(0)
+        self._plain: Any = None
+        self._any: Any = None
+
+    @classmethod
+    def create(cls, path: Path, stream: Stream, seconds: float = 10.0) -> Ring:
+        """Make the ring's file, replacing an older one, and touch all its memory once.
+
+        Raises
+        ------
+        DiskFull
+            The runtime folder has no room for it.
+        RigError
+            The stream has no channels, or holds texts.
+        """
+        if stream.is_marker or not stream.channels:
+            raise RigError(
+                f"{stream.name} has no numeric channels to keep.",
+                remedy="Name the channels to record in rig.toml.",
+            )
+        capacity = max(MIN_SAMPLES, int(np.ceil(seconds * stream.rate_hz)))
+        if not stream.is_regular:
+            capacity = IRREGULAR_SAMPLES
+        n_runs = min(capacity, MAX_RUNS)
+        text = json.dumps(asdict(stream)).encode()
+        runs_at = _page(PAGE + len(text))
+        times_at = _page(runs_at + n_runs * RECORD * 8)
+        samples_at = _page(times_at + (8 * capacity if stream.timed else 0))
+        size = samples_at + capacity * stream.bytes_per_sample
+        memory = system.map_file(path, size)
+        np.frombuffer(memory, np.uint8)[:] = 0  # the first lap through untouched memory is slow
+        head = np.frombuffer(memory, np.int64, HEAD)
+        head[1:9] = (
+            capacity, stream.bytes_per_sample, stream.timed,
+            n_runs, runs_at, times_at, samples_at, len(text),
+        )  # fmt: skip
+        memory[PAGE : PAGE + len(text)] = text
+        ring = cls(path, memory)
+        ring._write_with()
+        head[0] = MAGIC  # last: nobody attaches to half a ring
+        return ring
+
+    @classmethod
+    def attach(cls, path: Path, *, writer: bool = False) -> Ring:
+        """Open a ring that exists.
+
+        Parameters
+        ----------
+        path : Path
+            Its file.
+        writer : bool
+            Take over from a writer that has ended, even in the middle of a write.
+
+        Raises
+        ------
+        DiskError
+            There is no such file.
+        RigError
+            It is not a ring of this version.
+        """
+        memory = system.map_file(path, write=writer)
+        # The writer fills in the first number last.
+        if len(memory) < 2 * PAGE or int(np.frombuffer(memory, np.int64, 1)[0]) != MAGIC:
+            raise RigError(
+                f"{path} is not a ring of this version of tenmin.",
+                remedy="End older versions of tenmin, then start again.",
+            )
+        ring = cls(path, memory)
+        np.frombuffer(memory, np.uint8)[::PAGE].max()  # map every page now, not in the block
+        if writer:
+            ring._write_with()
+            # A record is what makes samples known: those of a write cut short are written anew.
+            last = ring.last
+            ring._counters[WRITTEN] = last.seq if last else 0
+        return ring
+
+    def _write_with(self) -> None:
+        self._plain, self._any = _pushers(self._samples.dtype.name)
+
+    def write(
+        self,
+        run_index: int,
+        samples: np.ndarray,
+        device_time: np.ndarray | None,
+        host_ns: int,
+        flags: int = 0,
+    ) -> None:
+        """Append one run; never waits for a reader.
+
+        Parameters
+        ----------
+        run_index : int
+            Device index of the first sample.
+        samples : ndarray, (n_samples, n_channels)
+            Of the stream's dtype, any strides.
+        device_time : ndarray, (n_samples,), float64, or None
+            Required for timed streams.
+        host_ns : int
+            Arrival, monotonic ns.
+        flags : int
+            See `tenmin.counter`.
+
+        Raises
+        ------
+        MalformedData
+            Shape or dtype differ from what the stream's description says.
+        """
+        times = self._no_times
+        plain = samples.flags.carray
+        if device_time is not None:
+            times, plain = device_time, plain and device_time.flags.carray
+        push = self._plain if plain else self._any
+        try:
+            wrong = push(self._base, samples, times, run_index, host_ns, flags)
+        except TypeError as e:
+            raise self._misfit(samples, times) from e
+        if wrong:
+            raise self._misfit(samples, times)
+
+    def _misfit(self, samples: np.ndarray, times: np.ndarray) -> MalformedData:
+        stream, timed = self.stream, f" with {times.size} device times of {times.dtype}"
+        return MalformedData(
+            f"{stream.name} delivered {samples.dtype} samples of shape {samples.shape}"
+            f"{timed if stream.timed else ''}, "
+            f"its description says {stream.n_channels} channels of {stream.dtype}."
+        )
+
+    @property
+    def written(self) -> int:
+        """Samples ever written: the sequence number of the next one."""
+        return int(_load(self._counters, WRITTEN))
+
+    @property
+    def last(self) -> Last | None:
+        """Where the stream stood after the last run; None before the first."""
+        runs = int(_load(self._counters, RUNS))
+        if not runs:
+            return None
+        seq, index, n, _, host_ns = self._runs[(runs - 1) % len(self._runs)][:5].tolist()
+        time = float(self._times[(seq + n - 1) % self.capacity]) if self.stream.timed else None
+        return Last(seq + n, index + n, time, host_ns)
+
+    def reader(self, at: int | None = None) -> Reader:
+        """A reader that begins with sequence number `at`; with what comes next where None."""
+        return Reader(self, at)
+
+    def latest(self, n: int) -> np.ndarray:
+        """The newest `n` samples, or as many as there are, ``(n, n_channels)``.
+
+        A view where they are contiguous, else a copy. A view stays as it is until the writer comes
+        round to it, `capacity` - `n` samples later.
+        """
+        end = self.written
+        n = min(n, end, self.capacity)
+        start = (end - n) % self.capacity
+        if start + n <= self.capacity:
+            return self._samples[start : start + n]
+        return np.concatenate((self._samples[start:], self._samples[: start + n - self.capacity]))
+
+    def close(self) -> None:
+        """Let go of the memory; views that still exist keep it."""
+        self._plain = self._any = _closed
+        del self._counters, self._runs, self._times, self._samples
+        with contextlib.suppress(BufferError):  # a view keeps it, and frees it when it goes
+            self._memory.close()
+
+
+class Reader:
+    """Reads a ring at its own pace and counts what it was too late for.
+
+    Attributes
+    ----------
+    position : int
+        Sequence number of the next sample to read.
+    lost : list of (int, int)
+        Sequence number and length of what was overwritten before it was used; may be emptied by
+        its owner.
+    lost_samples : int
+        How many that were in all.
+    """
+
+    def __init__(self, ring: Ring, at: int | None = None) -> None:
+        self._ring = ring
+        self._out = np.zeros((256, RECORD), np.int64)
+        self.lost: list[tuple[int, int]] = []
+        self.lost_samples = 0
+        self._void = -1
+        if at is None:
+            last = ring.last
+            at = last.seq if last else 0
+        self.position = at
+        self._run = int(_find(ring._counters, ring._runs, at))
+
+    def read(self, max_samples: int | None = None) -> list[Piece]:
+        """All that is new, at most `max_samples`; empty when nothing is.
+
+        A piece never crosses the ring's end. Ask `valid` after using one.
+        """
+        pieces: list[Piece] = []
+        left = max_samples if max_samples is not None else 1 << 62
+        while left > 0:
+            ring = self._ring
+            first, n = _collect(ring._counters, ring._runs, self._out, self._run)
+            self._run = int(first)
+            floor = int(_load(ring._counters, RESERVED)) - ring.capacity
+            for seq, index, k, flags, host_ns, *_ in self._out[:n].tolist():
+                start = max(seq, self.position, min(floor, seq + k))
+                if start > self.position:
+                    self._lose(self.position, start - self.position)
+                    self.position = start
+                take = min(seq + k - start, left)
+                if take > 0:
+                    flags = flags if start in (seq, floor) else 0
+                    pieces.append(self._piece(start, index + start - seq, take, host_ns, flags))
+                    self.position += take
+                    left -= take
+                if self.position < seq + k:
+                    return pieces
+                self._run += 1
+            if n < len(self._out):
+                break
+        return pieces
+
+    def _piece(self, seq: int, index: int, n: int, host_ns: int, flags: int) -> Piece:
+        ring, p = self._ring, seq % self._ring.capacity
+        times = ring._times[p : p + n] if ring.stream.timed else None
+        return Piece(seq, index, ring._samples[p : p + n], times, host_ns, flags)
+
+    def valid(self, piece: Piece) -> bool:
+        """Whether the writer has left a piece alone until now; else it counts as lost.
+
+        Ask once per piece, when everything that is wanted of it has been read.
+        """
+        reserved = int(_load(self._ring._counters, RESERVED))
+        if piece.seq >= reserved - self._ring.capacity:
+            return True
+        if piece.seq > self._void:
+            self._void = piece.seq
+            self._lose(piece.seq, len(piece.samples))
+        return False
+
+    def _lose(self, seq: int, n: int) -> None:
+        self.lost_samples += n
+        if self.lost and sum(self.lost[-1]) == seq:
+            seq, n = self.lost[-1][0], self.lost.pop()[1] + n
+        self.lost.append((seq, n))
+
+
+def _closed(*_: Any) -> int:
+    raise ValueError("the ring is closed")
+
+
+def _page(offset: int) -> int:
+    return -(-offset // PAGE) * PAGE
+
+
+def _stream(described: dict[str, Any]) -> Stream:
+    for key in ("channels", "channel_scales", "channel_units", "range_counts"):
+        if described[key] is not None:
+            described[key] = tuple(described[key])
+    return Stream(**described)
