@@ -1,0 +1,276 @@
+"""The acquirer: devices to rings to journal, and nothing else.
+
+``python -m tenmin.acquirer FOLDER NAME`` is started by the engine, twice: one works, the other
+waits, imported and warmed, to take over when the first dies. When the engine dies during a
+recording, the acquirer records on to the planned end and closes the journal.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import os
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tenmin import registry, ring
+from tenmin.errors import RigBusy, RigError
+from tenmin.eventlog import EventLog
+from tenmin.recorder.journal import read_log
+from tenmin.recording import Recording
+from tenmin.rig import device_configs
+from tenmin.service.link import WorkerLink
+from tenmin.source import is_derived
+from tenmin.sources import Flow, Source
+from tenmin.system import Bell, FileLock, free_bytes, raise_priority
+
+TICK_S = 0.02
+PROGRESS_S = 0.1
+CLOCK_PAIR_S = 60.0
+LOCK_WAIT_S = 3.0  # a killed acquirer's lock is free at once; a dying one needs a moment
+ORPHAN_CHECK_S = 0.5
+
+
+class Acquirer:
+    """One block's data path, driven by the engine's messages.
+
+    Parameters
+    ----------
+    folder : Path
+        The rig's folder in the runtime directory.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.lock = FileLock(folder / "acquirer.lock")
+        self.log = EventLog()
+        self.flows: dict[str, Flow] = {}
+        self.sources: list[Source] = []
+        self.recording: Recording | None = None
+        self.spool: dict[str, Any] = {}
+        self._bell = Bell(folder / "watcher.wake")
+        self._pair_at = 0.0
+
+    def begin(self, spool: dict[str, Any]) -> None:
+        """Open the devices; go on with a recording that an earlier acquirer left."""
+        deadline = time.monotonic() + LOCK_WAIT_S
+        while not self.lock.acquire():
+            if time.monotonic() > deadline:
+                raise RigBusy(f"Another acquirer holds the rig {self.folder.name}.")
+            time.sleep(TICK_S)
+        self.spool = spool
+        self._make_sources(spool)
+        if spool["restarted"]:
+            for flow in self.flows.values():
+                flow.restore()
+            self._resume(_written(Path(spool["dot"]) / "acquirer.jsonl"))
+        for source in self.sources:
+            source.start()
+
+    def _resume(self, written: dict[str, Any]) -> None:
+        """Go on where an earlier acquirer was killed."""
+        if written:
+            self.settle()
+        if "start" in written and "end" not in written:
+            self.record(written["start"]["block"], written)
+
+    def _make_sources(self, spool: dict[str, Any]) -> None:
+        rings = self.folder / "rings"
+        rings.mkdir(exist_ok=True)
+        configs = device_configs(spool["devices"])
+        drivers = {}
+        for config in configs:
+            driver_class = registry.load("tenmin.drivers", config.driver)
+            drivers[config.name] = driver_class(config)
+            flow = Flow(config, rings, self.log)
+            flow.wake = self._bell.ring
+            self.flows[config.name] = flow
+        for config in configs:
+            flow = self.flows[config.name]
+            if is_derived(config):
+                parent = config.source.split(":")[0]
+                self.flows[parent].derived.append((drivers[config.name], flow))
+            else:
+                self.sources.append(Source(drivers[config.name], flow))
+
+    def settle(self) -> None:
+        """Open the log: clock points, markers and gaps are kept from now on."""
+        self.log.open(Path(self.spool["dot"]) / "acquirer.jsonl")
+        self._clock_pair()
+
+    def _clock_pair(self) -> None:
+        self._pair_at = time.monotonic() + CLOCK_PAIR_S
+        utc = datetime.now(UTC).isoformat()
+        self.log.write({"t": "clock_pair", "host_ns": time.monotonic_ns(), "utc": utc}, sync=True)
+
+    def record(self, block: dict[str, Any], resumed: dict[str, Any] | None = None) -> None:
+        """Write everything from now on."""
+        self.spool["block"] = block
+        self.recording = Recording(Path(self.spool["dot"]), block, self.flows, self.log, resumed)
+        self.recording.begin()
+
+    def tick(self) -> None:
+        """Do what is due by the clock."""
+        if time.monotonic() >= self._pair_at and self._pair_at > 0:
+            self._clock_pair()
+
+    def fatal(self) -> RigError | None:
+        """What makes going on pointless, if anything does."""
+        for source in self.sources:
+            if source.fatal is not None:
+                return source.fatal
+        return self.recording.failure if self.recording is not None else None
+
+    def progress(self) -> dict[str, Any]:
+        """Counters of every stream, and how far the block has come."""
+        now = time.monotonic_ns()
+        recording = self.recording
+        streams = {n: flow.numbers(now) for n, flow in self.flows.items()}
+        if recording is not None:
+            for name, tape in recording.tapes.items():
+                streams[name] |= tape.numbers()
+        dot = self.spool.get("dot")
+        return {
+            "streams": streams,
+            "clock_points_s": min(
+                (f.clock_span_s for f in self.flows.values() if f.has_clock), default=0.0
+            ),
+            "t0": recording.t0 if recording else None,
+            "t0_host_ns": recording.t0_host_ns if recording else None,
+            "reached": recording.window_index if recording else None,
+            "stop": recording.stop_index if recording else None,
+            "rate_hz": recording.rate_hz if recording else None,
+            "ended": recording.ended if recording and recording.finished.is_set() else None,
+            "free_bytes": free_bytes(Path(dot)) if dot and Path(dot).exists() else None,
+        }
+
+    def close(self) -> None:
+        """Stop all devices and end the log."""
+        for source in self.sources:
+            source.halt()
+        if self.recording is not None and not self.recording.finished.is_set():
+            self.recording.end("aborted")
+            self.recording.finished.wait(10.0)
+        for source in self.sources:
+            if source.is_alive():
+                source.join(5.0)
+        if self._pair_at > 0:
+            self._clock_pair()
+        self.log.close()
+        for flow in self.flows.values():
+            flow.close()
+        self.lock.release()
+
+
+def _written(path: Path) -> dict[str, Any]:
+    """The last line of each kind that an earlier acquirer wrote."""
+    if not path.exists():
+        return {}
+    lines: dict[str, Any] = {line["t"]: line for line in read_log(path)}
+    if "t0" in lines:
+        lines["stop"] = lines.get("extend", lines["t0"])["stop"]
+    return lines
+
+
+def _read(path: str) -> dict[str, Any]:
+    return json.loads(Path(path).read_text("utf-8"))
+
+
+class Worker:
+    """The process: messages in, progress out, until the engine says quit or is gone."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.folder = folder
+        config = json.loads((folder / "worker.json").read_text("utf-8"))
+        self.link = WorkerLink(config["workers"], name)
+        self.acquirer: Acquirer | None = None
+        self._progress_at = self._orphan_at = 0.0
+        self._orphaned = self._told = False
+
+    def run(self) -> int:
+        """Serve until it is over."""
+        granted = raise_priority()
+        self.link.send("ready", pid=os.getpid(), granted=granted)
+        while True:
+            for message in self.link.receive(TICK_S):
+                if message.type == "quit":
+                    return self._quit()
+                self._obey(message)
+            if self._over():
+                return self._quit()
+            self._report()
+
+    def _obey(self, message: Any) -> None:
+        try:
+            if message.type == "go":
+                self.acquirer = Acquirer(self.folder)
+                self.acquirer.begin(_read(message.spool))
+                gc.collect()
+                gc.freeze()
+            elif self.acquirer is None:
+                return
+            elif message.type == "settle":
+                self.acquirer.settle()
+            elif message.type == "record":
+                self.acquirer.record(_read(message.spool)["block"])
+            elif message.type == "stop_at" and self.acquirer.recording:
+                self.acquirer.recording.move_end(message.index)
+            elif message.type == "abort" and self.acquirer.recording:
+                self.acquirer.recording.end("aborted")
+        except RigError as error:
+            self._fail(error)
+
+    def _fail(self, error: RigError) -> None:
+        self.link.send(
+            "failed",
+            message=error.message,
+            remedy=error.remedy,
+            exit_code=error.exit_code,
+            code=type(error).__name__,
+        )
+
+    def _report(self) -> None:
+        now = time.monotonic()
+        if self.acquirer is None or now < self._progress_at:
+            return
+        self._progress_at = now + PROGRESS_S
+        self.acquirer.tick()
+        fatal = self.acquirer.fatal()
+        if fatal is not None and not self._told:
+            self._told = True
+            self._fail(fatal)
+        self.link.send("progress", data=self.acquirer.progress())
+
+    def _over(self) -> bool:
+        """Without its engine a recording goes on to its end; anything else is pointless."""
+        now = time.monotonic()
+        if now >= self._orphan_at:
+            self._orphan_at = now + ORPHAN_CHECK_S
+            self._orphaned = not FileLock.held(self.folder / "engine.lock")
+        if not self._orphaned:
+            return False
+        recording = self.acquirer.recording if self.acquirer else None
+        return recording is None or recording.finished.is_set()
+
+    def _quit(self) -> int:
+        if self.acquirer is not None:
+            self.acquirer.close()
+        self.link.send("done")
+        self.link.close()
+        return 0
+
+
+def main() -> int:
+    """Entry point of the process."""
+    ring.warm()
+    with contextlib.suppress(KeyboardInterrupt):  # the terminal's Ctrl-C is for the client
+        return Worker(Path(sys.argv[1]), sys.argv[2]).run()
+    return 4
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,137 @@
+"""Checks of signal quality: small units that take pieces of a stream and answer once a second.
+
+A check is made for one stream, is fed every piece in order and asked for its verdict at ticks.
+What cannot be judged is UNKNOWN, never OK.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from tenmin.checks._kernels import count_saturated
+from tenmin.ring import Piece
+from tenmin.stream import Stream
+from tenmin.verdict import FAIL, OK, UNKNOWN, WARN, Verdict
+
+ALIVE_WARN_S, ALIVE_FAIL_S = 0.5, 2.0  # age of the newest sample of a regular stream
+GAP_FAIL_TOTAL_S, GAP_FAIL_SINGLE_S = 0.1, 0.02  # science.md B.4 Q30
+SATURATION_SHARE = 0.96  # of the converter's range; science.md B.2 Q02
+SATURATION_FAIL = 1e-3  # share of the samples of one window
+
+
+class Check(Protocol):
+    """What every check offers."""
+
+    def feed(self, piece: Piece) -> None:
+        """Take the next piece of the stream."""
+
+    def tick(self, now_s: float) -> Verdict:
+        """Judge at host time `now_s`, monotonic seconds."""
+
+
+class Alive:
+    """Whether samples still arrive: the age of the newest one."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+        self._newest_s: float | None = None
+
+    def feed(self, piece: Piece) -> None:
+        """Take the next piece of the stream."""
+        self._newest_s = piece.host_ns * 1e-9
+
+    def tick(self, now_s: float) -> Verdict:
+        """Judge the age at `now_s`."""
+        name = self.stream.name
+        if not self.stream.is_regular:
+            # Silence of an irregular stream says nothing.
+            return Verdict("alive", name, UNKNOWN, unit="s")
+        if self._newest_s is None:
+            return Verdict("alive", name, UNKNOWN, None, ALIVE_WARN_S, "s", action="Start it.")
+        age = now_s - self._newest_s
+        if age <= ALIVE_WARN_S:
+            return Verdict("alive", name, OK, age, ALIVE_WARN_S, "s")
+        level, limit = (FAIL, ALIVE_FAIL_S) if age > ALIVE_FAIL_S else (WARN, ALIVE_WARN_S)
+        action = "Check the cable and power of the device; recording goes on."
+        return Verdict("alive", name, level, age, limit, "s", action=action)
+
+
+class Gaps:
+    """How much is missing by the stream's index; every loss since the start of the block."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+        self.missing = self.longest = 0
+        self._next: int | None = None
+
+    def feed(self, piece: Piece) -> None:
+        """Take the next piece of the stream."""
+        if self._next is not None and piece.index > self._next:
+            n = piece.index - self._next
+            self.missing += n
+            self.longest = max(self.longest, n)
+        self._next = piece.index + len(piece.samples)
+
+    def restart(self) -> None:
+        """Forget the losses so far: what comes now belongs to the block."""
+        self.missing = self.longest = 0
+
+    def tick(self, now_s: float) -> Verdict:
+        """Judge the losses so far."""
+        name, rate = self.stream.name, self.stream.rate_hz
+        if not self.stream.is_regular or self._next is None:
+            return Verdict("gaps", name, UNKNOWN, unit="s")
+        total, single = self.missing / rate, self.longest / rate
+        if total > GAP_FAIL_TOTAL_S or single > GAP_FAIL_SINGLE_S:
+            level, limit = FAIL, GAP_FAIL_TOTAL_S
+        elif self.missing:
+            level, limit = WARN, 0.0
+        else:
+            return Verdict("gaps", name, OK, 0.0, 0.0, "s")
+        action = "Samples are missing: check cable, network and the load of the sending computer."
+        return Verdict("gaps", name, level, total, limit, "s", action=action)
+
+
+class Saturation:
+    """Share of samples at the end of the converter's range, worst channel of the last window."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+        self._counts = np.zeros(stream.n_channels, np.int64)
+        self._n = 0
+
+    def feed(self, piece: Piece) -> None:
+        """Count the samples of `piece` that are saturated."""
+        if self.stream.range_counts is None or not len(piece.samples):
+            return
+        low, high = self.stream.range_counts
+        self._counts += count_saturated(
+            piece.samples, SATURATION_SHARE * low, SATURATION_SHARE * high
+        )
+        self._n += len(piece.samples)
+
+    def tick(self, now_s: float) -> Verdict:
+        """Judge the window since the last tick."""
+        name = self.stream.name
+        if self._n == 0:
+            return Verdict("saturation", name, UNKNOWN, unit="1")
+        share = float(self._counts.max()) / self._n
+        channel = self.stream.channels[int(self._counts.argmax())]
+        self._counts[:], self._n = 0, 0
+        if share == 0:
+            return Verdict("saturation", name, OK, 0.0, 0.0, "1")
+        level, limit = (FAIL, SATURATION_FAIL) if share > SATURATION_FAIL else (WARN, 0.0)
+        action = f"Channel {channel} is at the end of its range: check electrode, offset and gain."
+        return Verdict("saturation", name, level, share, limit, "1", action=action)
+
+
+def checks_for(stream: Stream) -> list[Check]:
+    """The checks that apply to a stream."""
+    if stream.is_marker or not stream.is_regular:
+        return [Alive(stream)]
+    found: list[Check] = [Alive(stream), Gaps(stream)]
+    if stream.is_electrical:
+        found.append(Saturation(stream))
+    return found

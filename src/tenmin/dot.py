@@ -1,0 +1,72 @@
+"""Where a block's files go: folder, names, and what ``block.json`` says before the start."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from tenmin.errors import DiskError
+
+ELECTRICAL = ("ecephys", "eeg", "ieeg")
+
+
+def session_stamp(now: datetime, simulated: bool) -> str:
+    """Session id of a block that begins `now`, UTC: ``20261120T101500``, ``…sim`` if simulated."""
+    return now.astimezone(UTC).strftime("%Y%m%dT%H%M%S") + ("sim" if simulated else "")
+
+
+def make_folder(out: Path, subject_id: str, simulated: bool) -> Path:
+    """Make the journal's folder ``<out>/sub-<id>/sub-<id>_ses-<stamp>.dot``.
+
+    Raises
+    ------
+    DiskError
+        `out` cannot be written.
+    """
+    now = datetime.now(UTC)
+    try:
+        while True:
+            stamp = session_stamp(now, simulated)
+            folder = out / f"sub-{subject_id}" / f"sub-{subject_id}_ses-{stamp}.dot"
+            taken = list(folder.parent.glob(f"{folder.stem}*"))
+            if not taken:
+                folder.mkdir(parents=True)
+                if not os.access(folder, os.W_OK):
+                    raise PermissionError(f"no permission to write {folder}")
+                return folder
+            now += timedelta(seconds=1)  # two blocks of one subject within a second
+    except OSError as error:
+        raise DiskError(f"The folder {out} cannot be written: {error}.") from error
+
+
+def session_id(folder: Path) -> str:
+    """The session id in a journal folder's name."""
+    return folder.stem.split("_ses-", 1)[1]
+
+
+def nwb_name(folder: Path, kinds: Iterable[str]) -> str:
+    """Name of the file beside the journal; DANDI's pattern, with what the streams hold."""
+    kinds = set(kinds)
+    found = []
+    if "patch" in kinds:
+        found.append("icephys")
+    if kinds & set(ELECTRICAL):
+        found.append("ecephys")
+    return f"{folder.stem}_{'+'.join(found) or 'behavior'}.nwb"
+
+
+def bytes_needed(streams: Mapping[str, Mapping[str, Any]], seconds: float) -> int:
+    """Expected size of a block's journal, from the streams' rates."""
+    total = 0.0
+    for numbers in streams.values():
+        total += float(numbers.get("bytes_per_s") or 0.0) * seconds
+    return int(total)
+
+
+def discard_journal(folder: Path) -> None:
+    """Remove a journal whose file was verified against it."""
+    shutil.rmtree(folder)

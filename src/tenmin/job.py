@@ -1,0 +1,406 @@
+"""One block as the engine runs it: facts in, phases on, orders to the workers."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from tenmin import protocol as protocols
+from tenmin import subject as subjects
+from tenmin.block import Block, Event, Facts, Phase
+from tenmin.block import Request as BlockRequest
+from tenmin.crew import Crew, Worker
+from tenmin.dot import bytes_needed, discard_journal, make_folder, nwb_name, session_id
+from tenmin.errors import EngineGone, MessageRefused, RigError, StreamNeverStarted
+from tenmin.facts import missing
+from tenmin.launch import EngineSpec
+from tenmin.outcome import outcome
+from tenmin.recorder.journal import JsonLog
+from tenmin.rig import Rig
+from tenmin.service import messages
+from tenmin.service.server import Server
+from tenmin.software import versions
+from tenmin.system import free_bytes
+from tenmin.verdict import LEVELS, UNKNOWN, Verdict
+
+WATCHER_SILENT_S = 3.0  # older verdicts say nothing about now
+FINALISER_TRIES = 5
+IN_PROGRESS = "block_in_progress.json"
+ENDED = (Phase.SUMMARISED, Phase.ABORTED)
+RUNNING = (Phase.RECORDING, Phase.EXTENDING, Phase.CLOSING)
+
+
+class Job:
+    """A block from its start command to its file.
+
+    Attributes
+    ----------
+    dot : Path
+        The journal's folder.
+    block : Block
+        Where it stands.
+    over : bool
+        Whether nothing more will happen.
+    result : dict or None
+        What ``record --json`` prints, once it is over.
+    """
+
+    def __init__(
+        self,
+        request: messages.Start,
+        rig: Rig,
+        spec: EngineSpec,
+        folder: Path,
+        crew: Crew,
+        server: Server,
+    ) -> None:
+        self.rig, self.folder, self.crew, self.server = rig, folder, crew, server
+        self.request = request
+        self.protocol = protocols.load(request.protocol or default_protocol(rig))
+        self.facts = subjects.merge(rig.facts, request.subject, request.facts)
+        self.now = time.monotonic()
+        self.block = Block.new(self.protocol, _block_request(request), self.now)
+        code = str(self.facts.get("subject.code") or "unknown")
+        out = Path(request.out or spec.out or "tenmin-data").absolute()
+        self.dot = make_folder(out, code, rig.simulated)
+        self.events = JsonLog(self.dot / "events.jsonl")
+        self.metrics = JsonLog(self.dot / "metrics.jsonl")
+        self.progress: dict[str, Any] = {"streams": {}}
+        self.verdicts: tuple[Verdict, ...] = ()
+        self.worst: dict[tuple[str, str], Verdict] = {}
+        self.watcher_lost: dict[str, int] = {}
+        self.error: RigError | None = None
+        self.result: dict[str, Any] | None = None
+        self.over = False
+        self._verdicts_at = 0.0
+        self._settle_ns: int | None = None
+        self._acquirer: str | None = None
+        self._restarts = 0
+        self._finaliser_tries = 0
+        self._finalised = self._ended = False
+
+    @classmethod
+    def start(cls, *args: Any) -> Job:
+        """Make the folder, tell the workers, and return the running block."""
+        job = cls(*args)
+        job._write_spool(None)
+        (job.folder / IN_PROGRESS).write_text(json.dumps({"dot": str(job.dot)}), "utf-8")
+        rings = job.folder / "rings"
+        for old in rings.glob("*") if rings.exists() else ():
+            old.unlink()
+        job.man_acquirer()
+        for worker in job.crew.of("watcher"):
+            job.man_watcher(worker)
+        return job
+
+    # Workers ---------------------------------------------------------------------------------
+
+    def man_acquirer(self) -> None:
+        """Give the data path to the oldest acquirer that is ready, if nobody has it."""
+        if self._acquirer is not None or self.over or self._ended:
+            return
+        for worker in self.crew.of("acquirer"):
+            if worker.ready and not worker.leaving:
+                self._acquirer = worker.name
+                self.server.tell(worker.name, "go", spool=str(self.folder / "spool.json"))
+                return
+
+    def man_watcher(self, worker: Worker) -> None:
+        """Let a watcher watch."""
+        if worker.ready:
+            self.server.tell(worker.name, "go", spool=str(self.folder / "spool.json"))
+
+    def lost(self, worker: Worker, words: str) -> None:
+        """A worker has died, or ended as told."""
+        if worker.role == "finaliser":
+            self._finaliser_ended(worker, words)
+        elif not worker.leaving and not self.over:
+            value = f"{worker.role} died and is started again"
+            self._log(Event(time.monotonic(), "device_warning", value))
+            if worker.name == self._acquirer:
+                self._acquirer = None
+                self._restarts += 1
+                self._write_spool(None)
+                self.man_acquirer()
+
+    def _finaliser_ended(self, worker: Worker, words: str) -> None:
+        if (self.dot / "result.json").exists():
+            self._finalised = True
+        elif self._finaliser_tries < FINALISER_TRIES:
+            self._finalise()
+        else:
+            self.fail(
+                EngineGone(
+                    f"The file could not be written: {words[-500:] or 'no word from the writer'}.",
+                    remedy=f"The journal is kept; run `tenmin recover {self.dot}`.",
+                )
+            )
+
+    def _finalise(self) -> None:
+        self._finaliser_tries += 1
+        follow = () if self._ended else ("--follow",)
+        self.crew.start("finaliser", "tenmin.recorder.finaliser", str(self.dot), *follow)
+
+    def hear(self, worker: Worker, message: messages.FromWorker) -> None:
+        """Take what a worker says."""
+        if isinstance(message, messages.Progress) and worker.name == self._acquirer:
+            self.progress = message.data
+            if message.data.get("ended"):
+                self._ended = True
+        elif isinstance(message, messages.Verdicts):
+            self._take_verdicts(message)
+        elif isinstance(message, messages.Failed):
+            error = RigError(message.message, remedy=message.remedy)
+            error.exit_code = message.exit_code
+            self.fail(error)
+
+    def _take_verdicts(self, message: messages.Verdicts) -> None:
+        before = {(v.check, v.stream): v.level for v in self.verdicts}
+        self.verdicts = tuple(Verdict(**v) for v in message.verdicts)
+        self.watcher_lost = message.lost
+        self._verdicts_at = time.monotonic()
+        recording = self.block.phase in RUNNING
+        for verdict in self.verdicts:
+            key = verdict.check, verdict.stream
+            if recording:
+                self._latch(key, verdict)
+            if before.get(key) != verdict.level:
+                value = json.dumps(asdict(verdict))
+                self._log(Event(self._verdicts_at, "verdict", value))
+        self.metrics.write(
+            {
+                "host_s": self._verdicts_at,
+                "values": [[v.check, v.stream, v.level, v.value] for v in self.verdicts],
+            }
+        )
+
+    def _latch(self, key: tuple[str, str], verdict: Verdict) -> None:
+        kept = self.worst.get(key)
+        if kept is None or LEVELS.index(verdict.level) >= LEVELS.index(kept.level):
+            self.worst[key] = verdict
+
+    # Commands --------------------------------------------------------------------------------
+
+    def obey(self, message: messages.Request) -> dict[str, Any]:
+        """Carry out a client's command."""
+        now = time.monotonic()
+        if isinstance(message, messages.ConfirmStart):
+            self._move(self.block.start(now, message.reason))
+        elif isinstance(message, messages.Abort):
+            self._move(self.block.abort(now, message.reason or "asked to"))
+        elif isinstance(message, messages.Note):
+            onset = now if message.onset_host_ns is None else message.onset_host_ns * 1e-9
+            self._log(Event(onset, message.code, message.text, "operator", "human"))
+        elif isinstance(message, messages.Event):
+            onset = now if message.onset_host_ns is None else message.onset_host_ns * 1e-9
+            source = message.source or "client"
+            given = message.code, message.value, source, message.latency, message.duration_s
+            self._log(Event(onset, *given))
+        else:
+            raise MessageRefused(f"{message.type} is not for a running block.")
+        return {"phase": self.block.phase.name}
+
+    def fail(self, error: RigError) -> None:
+        """Something makes going on pointless; what was recorded is kept."""
+        if self.error is None:
+            self.error = error
+            if self.block.phase not in (*ENDED, Phase.CLOSING):
+                self._move(self.block.abort(time.monotonic(), str(error)))
+
+    # Time ------------------------------------------------------------------------------------
+
+    @property
+    def t0_host_ns(self) -> int | None:
+        """Host time of t0; None before it is known."""
+        return self.progress.get("t0_host_ns")
+
+    def step(self) -> None:
+        """Do what is due."""
+        if self.over:
+            return
+        self.now = time.monotonic()
+        self._move(self.block.step(self.now, self._known()))
+        if self.block.phase is Phase.ABORTED and self.error is None:
+            self.error = self._why_aborted()
+        if self.block.phase in ENDED:
+            self._finish()
+
+    def _why_aborted(self) -> RigError | None:
+        silent = [n for n, s in self.progress["streams"].items() if s["required"] and s["error"]]
+        silent += [
+            n
+            for n, s in self.progress["streams"].items()
+            if s["required"] and not s["received"] and n not in silent and s["rate_hz"] != 0
+        ]
+        if self._settle_ns is None and silent:
+            told = "; ".join(
+                f"{n}: {self.progress['streams'][n]['error'] or 'nothing came'}" for n in silent
+            )
+            return StreamNeverStarted(f"No data from {told}")
+        return None
+
+    def _move(self, block: Block) -> None:
+        before, self.block = self.block, block
+        for event in block.log:
+            self._log(event)
+        if block.phase is not before.phase:
+            self._entered(block.phase)
+        if block.target_s != before.target_s and block.phase in RUNNING:
+            self._extend()
+        self.block = replace(self.block, log=())
+
+    def _entered(self, phase: Phase) -> None:
+        if phase is Phase.SETTLE:
+            self._settle_ns = time.monotonic_ns()
+            self._tell("settle")
+        elif phase is Phase.RECORDING:
+            path = self._write_spool(self._block_json())
+            self._tell("record", spool=str(path))
+            for worker in self.crew.of("watcher"):
+                self.server.tell(worker.name, "record", spool=str(path))
+        elif phase is Phase.ABORTED:
+            self._tell("abort", reason="aborted")
+
+    def _extend(self) -> None:
+        t0, rate = self.progress.get("t0"), self.progress.get("rate_hz")
+        if t0 is None or not rate:
+            return
+        stop = t0 + round((self.block.target_s + self.block.pads_s) * rate)
+        self._tell("stop_at", index=stop)
+
+    def _tell(self, kind: str, **fields: Any) -> None:
+        if self._acquirer is not None:
+            self.server.tell(self._acquirer, kind, **fields)
+
+    def _known(self) -> Facts:
+        streams: Mapping[str, Any] = self.progress["streams"]
+        started = (self.dot / "block.json").exists()
+        if started and self._finaliser_tries == 0:
+            self._finalise()
+        reached, t0 = self.progress.get("reached"), self.progress.get("t0")
+        rate = self.progress.get("rate_hz")
+        window = None if t0 is None or reached is None else max(0.0, (reached - t0) / rate)
+        needed = bytes_needed(streams, self.block.target_s + 2 * self.block.pads_s)
+        return Facts(
+            alive_s={
+                n: s["alive_s"] if s["alive_s"] > 0 else None
+                for n, s in streams.items()
+                if s["required"]
+            },
+            reference=self.rig.primary.name,
+            verdicts=self._current_verdicts(),
+            missing_facts=tuple(missing(self.facts, self.protocol.required_fields)),
+            disk_free_bytes=free_bytes(self.dot),
+            disk_need_bytes=needed,
+            clock_points_s=self.progress.get("clock_points_s") or 0.0,
+            window_s=window,
+            clean_s=None,
+            pad_done=self._ended,
+            closed=self._ended,
+            finalised=self._finalised,
+            failed=None if self.error is None else str(self.error),
+        )
+
+    def _current_verdicts(self) -> tuple[Verdict, ...]:
+        if self.now - self._verdicts_at <= WATCHER_SILENT_S:
+            return self.verdicts
+        return tuple(
+            replace(v, level=UNKNOWN, value=None, action="The watcher is silent.")
+            for v in self.verdicts
+        )
+
+    def _finish(self) -> None:
+        recorded = (self.dot / "block.json").exists()
+        if recorded and not self._ended and self._acquirer is not None:
+            return  # the acquirer closes the journal first
+        if recorded and not self._finalised and self._finaliser_tries < FINALISER_TRIES:
+            return
+        self.over = True
+        self.events.close()
+        self.metrics.close()
+        self.result = outcome(self.dot, self.worst.values(), self.block, self.error)
+        for worker in self.crew.of("acquirer"):
+            if worker.name == self._acquirer:
+                worker.leaving = True
+                self.server.tell(worker.name, "quit")
+        (self.folder / IN_PROGRESS).unlink(missing_ok=True)
+        if not recorded or (self.result["verified"] and not self.request.keep_journal):
+            discard_journal(self.dot)
+            self.result["journal"] = None
+
+    # Files -----------------------------------------------------------------------------------
+
+    def _write_spool(self, block: dict[str, Any] | None) -> Path:
+        path = self.folder / "spool.json"
+        spool = {
+            "dot": str(self.dot),
+            "devices": self.rig.device_tables,
+            "restarted": self._restarts,
+            "block": block,
+        }
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(spool), "utf-8")
+        part.replace(path)
+        return path
+
+    def _block_json(self) -> dict[str, Any]:
+        kinds = [s["kind"] for s in self.progress["streams"].values()]
+        return {
+            "identifier": str(uuid4()),
+            "simulated": self.rig.simulated,
+            "nonstandard": self.block.nonstandard,
+            "software": versions(),
+            "position": self.request.position,
+            "seconds": self.block.seconds,
+            "pad_s": self.block.pads_s,
+            "settle_host_ns": self._settle_ns,
+            "reference": self.rig.primary.name,
+            "nwb": nwb_name(self.dot, kinds),
+            "session_id": session_id(self.dot),
+            "rig": self.rig.as_dict(),
+            "protocol": self.protocol.as_dict(),
+            "facts": self.facts,
+            "subject": subjects.of_nwb(self.facts),
+            "hashes": {"rig": self.rig.sha256, "protocol": self.protocol.sha256},
+        }
+
+    def _log(self, event: Event) -> None:
+        self.events.write(event.as_dict(), sync=event.code == "phase")
+        self.server.publish("event", event.as_dict())
+
+    def snapshot(self) -> dict[str, Any]:
+        """What clients see, ten times a second."""
+        told = self.block.snapshot(self.now, self._known()).as_dict()
+        streams = [{"name": n, **numbers} for n, numbers in self.progress["streams"].items()]
+        return {
+            **told,
+            "streams": streams,
+            "simulated": self.rig.simulated,
+            "dot": str(self.dot),
+            "over": self.over,
+            "error": None if self.error is None else str(self.error),
+            "t0_index": self.progress.get("t0"),
+            "watcher_lost": self.watcher_lost,
+        }
+
+
+def default_protocol(rig: Rig) -> str:
+    """Protocol of a rig whose client names none: the shipped example's."""
+    from tenmin import examples
+
+    return str(examples.path_of(rig.simulator or "quick", "protocol"))
+
+
+def _block_request(request: messages.Start) -> BlockRequest:
+    return BlockRequest(
+        seconds=request.seconds,
+        settle_s=request.settle_s,
+        pads_s=request.pads_s,
+        extend=request.extend,
+        position=request.position,
+    )

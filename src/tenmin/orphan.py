@@ -1,0 +1,86 @@
+"""A block whose engine died: its acquirer records on; the next engine waits, then finishes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tenmin.errors import JournalDamaged
+from tenmin.outcome import latched, outcome
+from tenmin.recorder.journal import read_log
+from tenmin.system import FileLock, spawn
+
+TRIES = 3
+
+
+class Orphan:
+    """An unfinished journal, followed until its file is there.
+
+    Attributes
+    ----------
+    dot : Path
+        The journal.
+    result : dict or None
+        Once `over`: what the finaliser says, or why there is nothing.
+    """
+
+    def __init__(self, folder: Path, dot: Path) -> None:
+        self.folder, self.dot = folder, dot
+        self.over = False
+        self.result: dict[str, Any] | None = None
+        self._finaliser: subprocess.Popen[bytes] | None = None
+        self._tries = 0
+
+    @property
+    def recording(self) -> bool:
+        """Whether its acquirer still records."""
+        return FileLock.held(self.folder / "acquirer.lock")
+
+    def step(self) -> None:
+        """Wait for the acquirer, then run the finaliser until there is a result."""
+        result = self.dot / "result.json"
+        if self.recording or FileLock.held(self.dot / "finaliser.lock"):
+            return
+        if result.exists():
+            self._end(outcome(self.dot, latched(self.dot), None, None))
+        elif self._finaliser is None or self._finaliser.poll() is not None:
+            self._again()
+
+    def _again(self) -> None:
+        if self._tries == TRIES:
+            error = JournalDamaged(f"The file could not be made from {self.dot}.")
+            self._end(outcome(self.dot, latched(self.dot), None, error))
+            return
+        self._tries += 1
+        args = [sys.executable, "-m", "tenmin.recorder.finaliser", str(self.dot)]
+        with (self.folder / "finaliser.log").open("ab") as output:
+            self._finaliser = spawn(args, stdout=output, stderr=output)
+
+    def _end(self, result: dict[str, Any]) -> None:
+        self.result, self.over = result, True
+
+    def snapshot(self) -> dict[str, Any]:
+        """What clients may know: the progress stands in the journal itself."""
+        lines = {line["t"]: line for line in read_log(self.dot / "acquirer.jsonl")}
+        sizes = {path.stem: path.stat().st_size for path in self.dot.glob("*.bin")}
+        return {
+            "phase": "RECORDING" if self.recording else "CLOSING",
+            "message": "An earlier engine died; its block is being finished.",
+            "dot": str(self.dot),
+            "bytes": sizes,
+            "t0_index": lines.get("t0", {}).get("index"),
+        }
+
+
+def unfinished(folder: Path) -> Orphan | None:
+    """The block that the last engine of this folder left behind, if it did."""
+    path = folder / "block_in_progress.json"
+    if not path.exists():
+        return None
+    dot = Path(json.loads(path.read_text("utf-8"))["dot"])
+    if not (dot / "block.json").exists():
+        return None  # it died before the first sample: there is nothing to make a file of
+    return Orphan(folder, dot)

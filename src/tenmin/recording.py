@@ -1,0 +1,310 @@
+"""The data path's second half: one thread, from the rings into the journal."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tenmin.errors import DiskError, RigError
+from tenmin.eventlog import EventLog
+from tenmin.recorder.journal import StreamJournal, write_block
+from tenmin.ring import Piece, Reader
+from tenmin.sources import Flow
+from tenmin.window import t0_index, window_samples
+
+ROUND_S = 0.05  # one round of reading and writing
+GRACE_S = 1.0  # how long the other streams may take to reach the reference's end
+OVERDUE_S = 5.0  # a reference that stays silent ends the block this long after its planned end
+
+
+class Tape:
+    """One stream on its way to the journal: reader, file, and what has been counted."""
+
+    def __init__(self, flow: Flow, dot: Path, resume: bool) -> None:
+        assert flow.ring is not None and flow.stream is not None
+        self.flow = flow
+        self.journal = StreamJournal(dot, flow.stream, resume=resume)
+        self.samples = self.missing = 0
+        self.gaps: list[tuple[int, int]] = []
+        self.n_gaps = 0
+        self.first: int | None = None
+        self.next_index: int | None = None
+        last = self.journal.last if resume else None
+        self.reader: Reader = flow.ring.reader(None if last is None else last.seq + last.n)
+        if last is not None:
+            self.samples, self.next_index = last.offset + last.n, last.index + last.n
+            self.first = self.journal.first_index
+            self._recount()
+        self._scratch = np.empty((0, flow.stream.n_channels), flow.stream.dtype)
+
+    def _recount(self) -> None:
+        for index, n in self.journal.gaps():
+            self._jump(index, n)
+
+    def _jump(self, index: int, n: int) -> None:
+        self.n_gaps += 1
+        self.missing += n
+        self.gaps.append((index, n))
+
+    def take(self, stop: int | None) -> int:
+        """Move what is new to the journal, up to device index `stop`; return how much came."""
+        before = self.samples
+        for piece in self.reader.read():
+            n = len(piece.samples) if stop is None else min(len(piece.samples), stop - piece.index)
+            if n > 0:
+                self._append(piece, n)
+        return self.samples - before
+
+    def _append(self, piece: Piece, n: int) -> None:
+        # The copy is checked before it is written: a torn piece must never reach the disk.
+        if len(self._scratch) < n:
+            self._scratch = np.empty((n, piece.samples.shape[1]), piece.samples.dtype)
+        samples = self._scratch[:n]
+        np.copyto(samples, piece.samples[:n])
+        times = None if piece.device_time is None else piece.device_time[:n].copy()
+        if not self.reader.valid(piece):
+            return  # overwritten meanwhile: the next record's index shows it as a gap
+        if self.next_index is not None and piece.index > self.next_index:
+            self._jump(self.next_index, piece.index - self.next_index)
+        self.journal.append(piece.index, samples, times, piece.host_ns, piece.flags, piece.seq)
+        if self.first is None:
+            self.first = piece.index
+        self.next_index = piece.index + n
+        self.samples += n
+
+    def numbers(self) -> dict[str, Any]:
+        """Counters for telemetry: what is on its way to the disk or there."""
+        stream = self.flow.stream
+        assert stream is not None
+        return {
+            "samples": self.samples,
+            "bytes": self.samples * (stream.bytes_per_sample + (8 if stream.timed else 0)),
+            "missing": self.missing,
+            "n_gaps": self.n_gaps,
+            "gaps": [list(gap) for gap in self.gaps[-20:]],
+            "fill": self.fill,
+            "overrun": self.reader.lost_samples,
+        }
+
+    @property
+    def fill(self) -> float:
+        """Share of the ring that waits to be written, 0–1."""
+        assert self.flow.ring is not None
+        return (self.flow.ring.written - self.reader.position) / self.flow.ring.capacity
+
+
+class Recording(threading.Thread):
+    """Writes every stream from the start command to the end of the post pad.
+
+    Parameters
+    ----------
+    dot : Path
+        The journal's folder.
+    block : dict
+        ``block.json`` without its streams.
+    flows : dict of str to Flow
+        All streams, by name.
+    log : EventLog
+        The acquirer's own log, open.
+    resumed : dict, optional
+        The ``start`` and ``t0`` lines of a recording that an earlier acquirer began.
+    """
+
+    def __init__(
+        self,
+        dot: Path,
+        block: dict[str, Any],
+        flows: dict[str, Flow],
+        log: EventLog,
+        resumed: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(name="recorder", daemon=True)
+        self.dot, self.block, self.flows, self.log = dot, block, flows, log
+        self.reference: str = block["reference"]
+        self.tapes: dict[str, Tape] = {}
+        self.t0: int | None = None
+        self.stop_index: int | None = None
+        self.failure: RigError | None = None
+        self.ended: str | None = None
+        self.finished = threading.Event()
+        self._asked: str | None = None
+        self._resumed = resumed
+        self._started_ns = time.monotonic_ns()
+        if resumed:
+            self._started_ns = resumed["start"]["host_ns"]
+            if "t0" in resumed:
+                self.t0, self.stop_index = resumed["t0"]["index"], resumed["stop"]
+
+    @property
+    def rate_hz(self) -> float:
+        """Nominal rate of the reference stream."""
+        stream = self.flows[self.reference].stream
+        assert stream is not None
+        return stream.rate_hz
+
+    @property
+    def t0_host_ns(self) -> int | None:
+        """Host time of t0 by the reference's clock fit."""
+        return None if self.t0 is None else self._host_ns(self.t0)
+
+    @property
+    def window_index(self) -> int | None:
+        """Device index that the reference has reached on disk."""
+        tape = self.tapes.get(self.reference)
+        return None if tape is None else tape.next_index
+
+    def begin(self) -> None:
+        """Write what was decided and open a file per stream, then run."""
+        if self._resumed:
+            self.log.write({"t": "restart", "host_ns": time.monotonic_ns()}, sync=True)
+        for name, flow in self.flows.items():
+            if flow.ring is not None:
+                resume = bool(self._resumed) and (self.dot / f"{name}.idx").exists()
+                self.tapes[name] = Tape(flow, self.dot, resume)
+        self._describe()
+        if not self._resumed:
+            self._log_start()
+        self.start()
+
+    def _log_start(self) -> None:
+        line = {
+            "t": "start",
+            "host_ns": self._started_ns,
+            "reference": self.reference,
+            "pad_s": self.block["pad_s"],
+            "streams": sorted(self.tapes),
+            "block": self.block,
+        }
+        self.log.write(line, sync=True)
+
+    def _describe(self) -> None:
+        streams = {n: asdict(f.stream) for n, f in self.flows.items() if f.stream is not None}
+        write_block(self.dot, {**self.block, "streams": streams})
+
+    def run(self) -> None:
+        """Rounds of reading and writing until the end."""
+        try:
+            while self.ended is None:
+                self._round()
+                self.ended = self._over()
+                if self.ended is None:
+                    time.sleep(ROUND_S)
+            self._close(self.ended)
+        except RigError as error:
+            self._broken(error)
+        except OSError as error:
+            self._broken(DiskError(f"Writing {self.dot} failed: {error}."))
+        finally:
+            self.finished.set()
+
+    def _round(self) -> None:
+        for name, flow in self.flows.items():
+            if flow.ring is not None and name not in self.tapes:
+                self.tapes[name] = Tape(flow, self.dot, resume=False)
+                self._describe()
+        for name, tape in self.tapes.items():
+            tape.take(self.stop_index if name == self.reference else None)
+            tape.journal.commit(time.monotonic())
+        if self.t0 is None:
+            self._find_t0()
+
+    def _find_t0(self) -> None:
+        first = self.tapes[self.reference].first if self.reference in self.tapes else None
+        if first is None:
+            return
+        pad_s, rate = self.block["pad_s"], self.rate_hz
+        self.t0 = t0_index(first, pad_s, rate)
+        n_window = window_samples(self.block["seconds"], rate)
+        self.stop_index = self.t0 + n_window + window_samples(pad_s, rate)
+        line = {
+            "t": "t0",
+            "index": self.t0,
+            "n_window": n_window,
+            "stop": self.stop_index,
+            "zero_index": self._zero_index(first),
+            "host_ns": self._host_ns(self.t0),
+        }
+        self.log.write(line, sync=True)
+
+    def _zero_index(self, first: int) -> int:
+        line = self.flows[self.reference].line
+        settle_s = self.block["settle_host_ns"] * 1e-9
+        if line is None:
+            return first - round((self._started_ns * 1e-9 - settle_s) * self.rate_hz)
+        return min(first, int(line.to_stream(settle_s) * self.rate_hz))
+
+    def _host_ns(self, index: int) -> int:
+        line = self.flows[self.reference].line
+        if line is not None:
+            return int(line.to_host(index / self.rate_hz) * 1e9)
+        first = self.tapes[self.reference].first or 0
+        return self._started_ns + int((index - first) / self.rate_hz * 1e9)
+
+    def _over(self) -> str | None:
+        if self._asked is not None:
+            return self._asked
+        now = time.monotonic_ns()
+        reached = self.window_index
+        if self.stop_index is None:
+            planned_s = self.block["seconds"] + 2 * self.block["pad_s"]
+            late = now - self._started_ns > (planned_s + OVERDUE_S) * 1e9
+            return "reference lost" if late else None
+        if reached is not None and reached >= self.stop_index:
+            self._drain(now)
+            return "complete"
+        if now > self._host_ns(self.stop_index) + OVERDUE_S * 1e9:
+            return "reference lost"
+        return None
+
+    def _drain(self, end_ns: int) -> None:
+        deadline = end_ns + int(GRACE_S * 1e9)
+        while time.monotonic_ns() < deadline:
+            self._round()
+            behind = [
+                tape
+                for name, tape in self.tapes.items()
+                if name != self.reference
+                and tape.flow.state == "running"
+                and (tape.flow.newest_ns or end_ns) < end_ns
+                and tape.flow.stream is not None
+                and tape.flow.stream.is_regular
+            ]
+            if not behind:
+                return
+            time.sleep(ROUND_S)
+
+    def _close(self, reason: str) -> None:
+        for tape in self.tapes.values():
+            tape.journal.close()
+        line = {
+            "t": "end",
+            "reason": reason,
+            "host_ns": time.monotonic_ns(),
+            "samples": {name: tape.samples for name, tape in self.tapes.items()},
+        }
+        self.log.write(line, sync=True)
+
+    def _broken(self, error: RigError) -> None:
+        self.failure, self.ended = error, "disk full"
+        try:
+            self._close("disk full")
+        except (RigError, OSError):
+            # The log cannot take the line either: a journal without an end is closed by
+            # `tenmin recover`, and the failure itself goes to the operator through `failure`.
+            self.ended = "disk full"
+
+    def move_end(self, stop: int) -> None:
+        """Record on to device index `stop` of the reference (an extension)."""
+        if self.stop_index is None or self.t0 is None:
+            return
+        self.stop_index = stop
+        self.log.write({"t": "extend", "stop": stop, "host_ns": time.monotonic_ns()}, sync=True)
+
+    def end(self, reason: str) -> None:
+        """End now; everything so far is kept."""
+        self._asked = reason
