@@ -110,7 +110,11 @@ def of_nwb(facts: Mapping[str, Any]) -> dict[str, Any]:
         ``lab``, ``experiment_description``, ``keywords``, ``related_publications``,
         ``protocol``, ``notes``; only those that are known.
     """
-    found = {name: facts[path] for name, path in NWB_FIELDS.items() if facts.get(path) is not None}
+    found = {
+        name: facts[path]
+        for name, path in NWB_FIELDS.items()
+        if facts.get(path) is not None and not dictionary.is_missing(facts[path])
+    }
     if "weight" in found:
         found["weight"] = weight(found["weight"])
     return found

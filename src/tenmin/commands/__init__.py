@@ -1,0 +1,1 @@
+"""The commands of ``tenmin``: one module per family, imported when it is called."""
