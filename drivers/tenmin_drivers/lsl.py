@@ -317,23 +317,8 @@ def _stream(info: Info, counter: int | None, config: LslConfig) -> Stream:
         counter=counter is not None,
         index_bits=None if counter is None else config.counter_bits or _counter_bits(info.dtype),
         timed=True,
-        facts=_said(info, config),
+        facts=info.facts,
     )
-
-
-def _said(info: Info, config: LslConfig) -> dict[str, str]:
-    """Facts of the outlet, overruled by those of rig.toml."""
-    ours = {
-        "description": config.description,
-        "manufacturer": config.manufacturer,
-        "model": config.model,
-        "serial_number": config.serial_number,
-    }
-    return {
-        **info.facts,
-        **{key: text for key, text in ours.items() if text},
-        **(config.facts or {}),
-    }
 
 
 def _counter_bits(dtype: str) -> int | None:
