@@ -1,0 +1,82 @@
+"""What the logs of a journal say happened: start, window, end, gaps and their reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+COMPLETE, ABORTED, UNFINISHED = "complete", "aborted", "unfinished"
+
+
+@dataclass(frozen=True)
+class Account:
+    """The acquirer's own account of a block.
+
+    Attributes
+    ----------
+    start_ns : int or None
+        Host time of the start command.
+    t0, n_window : int or None
+        First index and length of the canonical window; None when t0 was never reached.
+    stop : int or None
+        Planned end, the pad after the window and any extension included.
+    pad : int
+        Length of the pad after the window, samples.
+    reason : str
+        How it ended: ``complete``, ``aborted`` …; ``unfinished`` without an ``end`` line.
+    end_ns : int or None
+        Host time of the end.
+    gap_reasons : dict of (str, int) to dict
+        The ``gap`` lines by stream and index.
+    markers : dict of str to list of dict
+        The ``marker`` lines by stream.
+    """
+
+    start_ns: int | None = None
+    t0: int | None = None
+    n_window: int | None = None
+    stop: int | None = None
+    pad: int = 0
+    reason: str = UNFINISHED
+    end_ns: int | None = None
+    gap_reasons: Mapping[tuple[str, int], Mapping[str, Any]] = field(default_factory=dict)
+    markers: Mapping[str, list[Mapping[str, Any]]] = field(default_factory=dict)
+
+    @property
+    def extension(self) -> int:
+        """Samples that were planned between the window and the pad after it."""
+        if self.t0 is None or self.n_window is None or self.stop is None:
+            return 0
+        return max(0, self.stop - self.pad - self.t0 - self.n_window)
+
+
+def read_account(lines: Sequence[Mapping[str, Any]]) -> Account:
+    """Sum up ``acquirer.jsonl``; of lines that are there twice, the first start and last end."""
+    first: dict[str, Mapping[str, Any]] = {}
+    last: dict[str, Mapping[str, Any]] = {}
+    gaps: dict[tuple[str, int], Mapping[str, Any]] = {}
+    markers: dict[str, list[Mapping[str, Any]]] = {}
+    for line in lines:
+        kind = str(line.get("t"))
+        first.setdefault(kind, line)
+        last[kind] = line
+        if kind == "gap":
+            gaps[str(line["stream"]), int(line["index"])] = line
+        elif kind == "marker":
+            markers.setdefault(str(line["stream"]), []).append(line)
+    t0 = first.get("t0")
+    end = last.get("end", {})
+    told: dict[str, Any] = {}
+    if t0 is not None:
+        told = {"t0": int(t0["index"]), "n_window": int(t0["n_window"])}
+        told["pad"] = int(t0["stop"]) - told["t0"] - told["n_window"]
+        told["stop"] = int(last.get("extend", t0)["stop"])
+    return Account(
+        start_ns=first["start"]["host_ns"] if "start" in first else None,
+        reason=str(end.get("reason", UNFINISHED)),
+        end_ns=end.get("host_ns"),
+        gap_reasons=gaps,
+        markers=markers,
+        **told,
+    )

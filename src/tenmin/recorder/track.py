@@ -1,0 +1,225 @@
+"""One stream on its way from the journal into its datasets, checked and counted."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from google_crc32c import extend
+
+from tenmin.errors import DiskError
+from tenmin.recorder.chunks import ChunkWriter
+from tenmin.recorder.reader import Run, StreamReader
+from tenmin.stream import Stream
+
+ARRIVAL_S = 1.0  # one arrival a second is kept, for a clock without points of its own
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Samples whose device indices follow each other: row in the file, first index, how many."""
+
+    row: int
+    index: int
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """Device indices that are not there, and the flags of the run after them."""
+
+    index: int
+    n: int
+    flags: int
+
+
+class Verifier:
+    """Compares what stands in the file with the checksums of the journal, record by record."""
+
+    def __init__(self, samples: ChunkWriter, times: ChunkWriter | None) -> None:
+        self._writers = [samples] if times is None else [samples, times]
+        self._bands: list[tuple[int, np.ndarray] | None] = [None] * len(self._writers)
+        self._waiting: deque[tuple[int, int, int]] = deque()
+        self.checked = 0
+
+    def expect(self, row: int, n: int, crc: int) -> None:
+        """Note the checksum of rows that were handed to the writers."""
+        self._waiting.append((row, n, crc))
+
+    def check(self) -> None:
+        """Check every record whose rows are in the file.
+
+        Raises
+        ------
+        DiskError
+            The file holds other bytes than the journal.
+        """
+        written = min(writer.written for writer in self._writers)
+        while self._waiting and sum(self._waiting[0][:2]) <= written:
+            row, n, expected = self._waiting.popleft()
+            crc = 0
+            for which in range(len(self._writers)):
+                crc = self._extend(crc, which, row, row + n)
+            if crc != expected:
+                name = self._writers[0].dataset.name
+                raise DiskError(
+                    f"{name} reads back other samples than the journal holds, from row {row} on.",
+                    remedy="Check the disk, then run `tenmin recover` with another --out.",
+                )
+            self.checked += n
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to be checked."""
+        return not self._waiting
+
+    def _extend(self, crc: int, which: int, begin: int, end: int) -> int:
+        rows = self._writers[which].band_rows
+        while begin < end:
+            first = begin // rows * rows
+            band = self._band(which, first)
+            last = min(end, first + rows)
+            crc = extend(crc, band[begin - first : last - first].reshape(-1))
+            begin = last
+        return crc
+
+    def _band(self, which: int, first: int) -> np.ndarray:
+        held = self._bands[which]
+        if held is None or held[0] != first:
+            held = first, self._writers[which].read_band(first)
+            self._bands[which] = held
+        return held[1]
+
+
+class Track:
+    """One numeric stream: journal in, datasets out.
+
+    Parameters
+    ----------
+    reader : StreamReader
+        The journal's side.
+    samples, times, counter : h5py.Dataset
+        The file's side; `times` of timed streams, `counter` of those that number their samples.
+
+    Attributes
+    ----------
+    segments : list of Segment
+        Where the device index is continuous.
+    holes : list of Hole
+        What is missing between them.
+    damaged : list of (int, int)
+        Index and length of records whose samples fail their checksum, left out of the file.
+    arrivals : list of (int, int)
+        Device index and host time (ns) of the last sample of a run, about one a second.
+    """
+
+    def __init__(
+        self, reader: StreamReader, samples: Any, times: Any = None, counter: Any = None
+    ) -> None:
+        self.reader = reader
+        self.samples = ChunkWriter(samples)
+        self.times = None if times is None else ChunkWriter(times)
+        self.counter = None if counter is None else ChunkWriter(counter)
+        self.verifier = Verifier(self.samples, self.times)
+        self.segments: list[Segment] = []
+        self.holes: list[Hole] = []
+        self.damaged: list[tuple[int, int]] = []
+        self.arrivals: list[tuple[int, int]] = []
+        self._last_arrival: tuple[int, int] | None = None
+        self._receipts: list[tuple[int, int]] = []  # of a stream without any other time
+
+    @property
+    def stream(self) -> Stream:
+        """Its description."""
+        return self.reader.stream
+
+    @property
+    def n(self) -> int:
+        """Samples so far."""
+        return self.samples.rows
+
+    @property
+    def first_index(self) -> int:
+        """Device index of the first sample."""
+        return self.segments[0].index
+
+    @property
+    def end_index(self) -> int:
+        """Device index after the last sample."""
+        return self.segments[-1].index + self.segments[-1].n
+
+    @property
+    def missing(self) -> int:
+        """How many samples are missing between the first and the last."""
+        return sum(hole.n for hole in self.holes)
+
+    def advance(self) -> bool:
+        """Take what is new in the journal; whether there was anything."""
+        records = self.reader.poll()
+        for run in self.reader.runs(records):
+            if run.is_right:
+                self._take(run)
+            else:
+                self.damaged.append((int(run.record["index"]), int(run.record["n"])))
+            self.verifier.check()
+        return len(records) > 0
+
+    def _take(self, run: Run) -> None:
+        index, n = int(run.record["index"]), len(run.samples)
+        self._place(index, n, int(run.record["flags"]))
+        self.verifier.expect(self.samples.rows, n, int(run.record["crc"]))
+        self._note_arrival(index + n - 1, n, int(run.record["host_ns"]))
+        rows = run.samples
+        self.samples.append(rows[:, 0] if self.samples.dataset.ndim == 1 else rows)
+        if self.times is not None and run.device_time is not None:
+            self.times.append(run.device_time)
+        if self.counter is not None:
+            self.counter.append(np.arange(index, index + n, dtype=np.int64))
+
+    def _place(self, index: int, n: int, flags: int) -> None:
+        row = self.samples.rows
+        if self.segments:
+            last = self.segments[-1]
+            step = index - (last.index + last.n)
+            if step == 0:
+                self.segments[-1] = Segment(last.row, last.index, last.n + n)
+                return
+            self.holes.append(Hole(last.index + last.n, step, flags))
+        self.segments.append(Segment(row, index, n))
+
+    def _note_arrival(self, index: int, n: int, host_ns: int) -> None:
+        self._last_arrival = index, host_ns
+        if not self.stream.is_regular and not self.stream.timed:
+            self._receipts.append((n, host_ns))
+        if not self.arrivals or host_ns - self.arrivals[-1][1] >= ARRIVAL_S * 1e9:
+            self.arrivals.append(self._last_arrival)
+
+    def finish(self) -> None:
+        """Write the unfinished chunks, and check the rest against the journal."""
+        for writer in (self.samples, self.times, self.counter):
+            if writer is not None:
+                writer.finish()
+        self.verifier.check()
+        if self._last_arrival is not None and self.arrivals[-1] != self._last_arrival:
+            self.arrivals.append(self._last_arrival)
+
+    def stamps(self) -> np.ndarray | None:
+        """Device time of each sample; host seconds of arrival where nothing else is known."""
+        if self.times is not None:
+            return self.times.dataset[:]
+        if self.stream.is_regular:
+            return None
+        n = [n for n, _ in self._receipts]
+        return np.repeat(np.array([ns for _, ns in self._receipts]) * 1e-9, n)
+
+    def index(self) -> np.ndarray:
+        """Device index of each sample."""
+        return np.concatenate(
+            [np.arange(s.index, s.index + s.n, dtype=np.int64) for s in self.segments]
+        )
+
+    def count_between(self, first: int, stop: int) -> int:
+        """How many samples have a device index in [first, stop)."""
+        return sum(max(0, min(stop, s.index + s.n) - max(first, s.index)) for s in self.segments)
