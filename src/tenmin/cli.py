@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib
-import signal
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -112,9 +112,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
 
 def _drop_stdout() -> None:
     """Keep the interpreter from complaining when it flushes what nobody reads."""
-    with contextlib.suppress(AttributeError, ValueError):
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    sys.stdout = open(importlib.import_module("os").devnull, "w")  # noqa: SIM115
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ def plan(args: argparse.Namespace) -> tuple[EngineSpec, dict[str, Any]]:
     """
     faults: list[RigError] = []
     rig = _try(faults, load_rig, args.rig)
-    simulator = args.rig.removeprefix("sim:") if args.rig.startswith("sim:") else None
+    simulator = _simulator(args.rig)
     _check_options(args, simulator, faults)
     wanted = args.protocol or (simulator and examples.path_of(simulator, "protocol"))
     told = args.subject or (simulator and examples.path_of(simulator, "subject"))
@@ -68,6 +68,17 @@ def spec_of(args: argparse.Namespace, rig: Rig, once: bool = True) -> EngineSpec
         truth=absolute(args.truth),
         out=absolute(args.out or "tenmin-data"),
     )
+
+
+def engine_faults(args: argparse.Namespace) -> list[RigError]:
+    """What is wrong with the options that concern the rig alone."""
+    faults: list[RigError] = []
+    _check_options(args, _simulator(args.rig), faults)
+    return faults
+
+
+def _simulator(rig: str) -> str | None:
+    return rig.removeprefix("sim:") if rig.startswith("sim:") else None
 
 
 def refuse(faults: list[RigError]) -> None:

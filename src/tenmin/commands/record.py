@@ -142,12 +142,12 @@ def summary(result: Mapping[str, Any]) -> str:
     lines.append(f"asked     {_number(result.get('seconds_asked'), ' s')}{_marks(result)}")
     streams = result.get("streams") or []
     if streams:
-        rows = [("stream", "samples", "in window", "missing", "gaps", "Hz", "drift ppm")]
-        lines += ["", table(rows + [_row(s) for s in streams])]
+        head = ("stream", "samples", "in window", "missing", "gaps", "Hz", "drift ppm")
+        lines += ["", table([head, *map(_row, streams)])]
     verdicts = result.get("verdicts") or []
     if verdicts:
-        rows = [("verdict", "check", "stream", "value", "limit")]
-        lines += ["", table(rows + [_verdict(v) for v in verdicts])]
+        found = [("verdict", "check", "stream", "value", "limit"), *map(_verdict, verdicts)]
+        lines += ["", table(found)]
     if result.get("validation"):
         lines += ["", *_validation(result["validation"])]
     return "\n".join(lines)

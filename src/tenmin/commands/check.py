@@ -1,0 +1,248 @@
+"""``tenmin check``: everything that would spoil a block, before it is tried; all of it at once."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import math
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tenmin.commands.console import Console, add_json
+
+LISTEN_S = 3.0  # how long a device may take to its first samples
+BLOCK_S = 600.0 + 2 * 30.0
+DISK_FACTOR = 3.0  # science.md A.1: free space of three blocks
+RING_S = 10.0
+CLOCK_RESOLUTION_S = 1e-3
+EARLIEST = 1_767_225_600  # 2026-01-01: a computer whose clock shows less has lost its battery
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes
+    ----------
+    check, ok : str, bool
+        What, and whether it is as it should be.
+    message, remedy : str
+        What was found; what to do, empty if nothing.
+    exit_code : int
+        What the command ends with if this is the worst.
+    """
+
+    check: str
+    ok: bool
+    message: str
+    remedy: str = ""
+    exit_code: int = 0
+
+
+def add_check(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``tenmin check``."""
+    parser.add_argument("rig", metavar="RIG", help="path of a rig.toml, or sim:NAME")
+    parser.add_argument("--protocol", metavar="ID", help="also check this protocol or its file")
+    parser.add_argument("--subject", type=Path, metavar="FILE", help="also check this subject.toml")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="default: ./tenmin-data")
+    add_json(parser)
+
+
+def check(args: argparse.Namespace, console: Console) -> int:
+    """Look at everything and tell all of it."""
+    findings = list(_all(args))
+    bad = [f for f in findings if not f.ok]
+    # A wrong file comes first: while it is wrong, the rest may be so because of it.
+    code = 2 if any(f.exit_code == 2 for f in bad) else max((f.exit_code for f in bad), default=0)
+    told = {"rig": args.rig, "ok": not bad, "checks": [asdict(f) for f in findings]}
+    console.result({**told, "exit_code": code})
+    for finding in findings:
+        console.say(f"{'OK  ' if finding.ok else 'FAIL'}  {finding.check}: {finding.message}")
+        if not finding.ok:
+            console.say(f"      {finding.remedy}")
+    console.say(f"{len(bad)} faults." if bad else "Everything is as it should be.")
+    return code
+
+
+def _all(args: argparse.Namespace) -> Iterator[Finding]:
+    from tenmin.errors import RigError
+    from tenmin.protocol import load
+    from tenmin.rig import load_rig
+    from tenmin.subject import load_subject
+
+    rig = None
+    try:
+        rig = load_rig(args.rig)
+        yield Finding("rig", True, f"{args.rig} describes the rig {rig.id}")
+    except RigError as error:
+        yield _failed("rig", error)
+    for name, value, read in (
+        ("protocol", args.protocol, load),
+        ("subject", args.subject, load_subject),
+    ):
+        if value is not None:
+            try:
+                read(value)
+                yield Finding(name, True, f"{value} can be used")
+            except RigError as error:
+                yield _failed(name, error)
+    yield _clock()
+    bytes_per_s = 0.0
+    if rig is not None:
+        try:
+            with _devices_of(rig) as configs:
+                streams = []
+                for finding, stream in _probe(configs):
+                    streams.append(stream)
+                    yield finding
+                bytes_per_s = sum(_bytes_per_s(s) for s in streams if s is not None)
+        except RigError as error:
+            yield _failed("devices", error)
+    yield _memory(bytes_per_s)
+    yield _disk(Path(args.out or "tenmin-data").absolute(), bytes_per_s)
+
+
+def _failed(check: str, error: Any) -> Finding:
+    return Finding(check, False, error.message, error.remedy, error.exit_code)
+
+
+def _clock() -> Finding:
+    resolution = time.get_clock_info("monotonic").resolution
+    if resolution > CLOCK_RESOLUTION_S:
+        text = f"the monotonic clock moves in steps of {resolution * 1e3:g} ms"
+        return Finding("clock", False, text, "Use Python 3.11 or newer on this system.", 3)
+    if time.time() < EARLIEST:
+        text = f"the computer believes it is {time.strftime('%Y-%m-%d', time.gmtime())}"
+        return Finding("clock", False, text, "Set the clock, by NTP if there is a network.", 3)
+    return Finding("clock", True, f"{time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime())} UTC")
+
+
+@contextlib.contextmanager
+def _devices_of(rig: Any) -> Iterator[list[Any]]:
+    """The devices, while nobody else has them; those of a simulated rig are started for it."""
+    from tenmin.errors import RigBusy
+    from tenmin.launch import EngineSpec
+    from tenmin.simulated import Simulation
+    from tenmin.system import FileLock, runtime_dir
+
+    folder = runtime_dir() / rig.runtime_name
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = FileLock(folder / "engine.lock")
+    if not lock.acquire():
+        raise RigBusy(f"An engine runs on the rig {rig.id} and has its devices.")
+    try:
+        if not rig.simulated:
+            yield list(rig.devices)
+            return
+        spec = EngineSpec(f"sim:{rig.simulator}", rig.runtime_name)
+        simulation = Simulation.start(folder, spec)
+        before = dict(os.environ)
+        os.environ.update(simulation.env)
+        try:
+            yield list(rig.with_devices(simulation.devices).devices)
+        finally:
+            simulation.stop()
+            os.environ.clear()
+            os.environ.update(before)
+    finally:
+        lock.release()
+
+
+def _probe(configs: list[Any]) -> Iterator[tuple[Finding, Any]]:
+    """Open each device, wait for its first samples, close it."""
+    from tenmin import registry
+    from tenmin.errors import RigError
+    from tenmin.source import is_derived
+
+    streams: dict[str, Any] = {}
+    for config in sorted(configs, key=is_derived):
+        name = f"device {config.name}"
+        try:
+            driver = registry.load(registry.DRIVERS, config.driver)(config)
+            if is_derived(config):
+                source = config.source.partition(":")[0]
+                if source not in streams:
+                    text = f"its source {source} does not deliver"
+                    yield Finding(name, False, text, "Mend the source first.", 3), None
+                    continue
+                driver.bind(streams[source])
+                yield Finding(name, True, f"is made from {config.source}"), driver.stream
+                continue
+            stream, heard = _listen(driver)
+        except RigError as error:
+            yield _failed(name, error), None
+            continue
+        streams[config.name] = stream
+        rate = f"{stream.rate_hz:g} Hz" if stream.rate_hz else "irregular"
+        text = f"{stream.n_channels} channels, {rate}"
+        if heard or not stream.is_regular:
+            yield Finding(name, True, text + ("" if heard else ", nothing sent yet")), stream
+        else:
+            silent = f"{text}, but nothing came within {LISTEN_S:g} s"
+            yield Finding(name, False, silent, "Let the device run, then check again.", 3), stream
+
+
+def _listen(driver: Any) -> tuple[Any, bool]:
+    """Stream of an opened driver, and whether it delivers."""
+    from tenmin.errors import StreamStalled
+
+    try:
+        driver.start()
+        until = time.monotonic() + LISTEN_S
+        while time.monotonic() < until:
+            with contextlib.suppress(StreamStalled):
+                driver.read()
+                return driver.stream, True
+            if not driver.stream.is_regular:
+                break
+        return driver.stream, False
+    finally:
+        driver.stop()
+
+
+def _bytes_per_s(stream: Any) -> float:
+    timed = 8 if stream.timed else 0
+    return stream.rate_hz * (stream.bytes_per_sample + timed)
+
+
+def _memory(bytes_per_s: float) -> Finding:
+    """Room for the rings, which are mapped files in the runtime folder."""
+    from tenmin.errors import RigError
+    from tenmin.system import free_bytes, runtime_dir
+
+    try:
+        folder = runtime_dir()
+    except RigError as error:
+        return _failed("memory", error)
+    if not os.access(folder, os.W_OK):
+        text = f"{folder} cannot be written"
+        return Finding("memory", False, text, "Name another by TENMIN_RUNTIME_DIR.", 3)
+    free, need = free_bytes(folder), bytes_per_s * RING_S
+    text = f"{_size(free)} free in {folder}, {_size(need)} needed"
+    if free < need:
+        return Finding("memory", False, text, "Free it or set TENMIN_RUNTIME_DIR.", 3)
+    return Finding("memory", True, text)
+
+
+def _disk(out: Path, bytes_per_s: float) -> Finding:
+    """Room for three blocks where they will be written."""
+    from tenmin.system import free_bytes
+
+    there = next(p for p in (out, *out.parents) if p.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        text = f"{there} is no folder that may be written"
+        return Finding("disk", False, text, "Choose another folder with --out.", 3)
+    free, need = free_bytes(there), bytes_per_s * BLOCK_S * DISK_FACTOR
+    text = f"{_size(free)} free in {there}, {_size(need)} needed for three blocks"
+    if free < need:
+        return Finding("disk", False, text, "Free space or choose another disk with --out.", 3)
+    return Finding("disk", True, text)
+
+
+def _size(n: float) -> str:
+    power = min(4, int(math.log(n, 1000))) if n >= 1 else 0
+    return f"{n / 1000**power:.3g} {('B', 'kB', 'MB', 'GB', 'TB')[power]}"
