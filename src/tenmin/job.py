@@ -12,14 +12,15 @@ from uuid import uuid4
 
 from tenmin import protocol as protocols
 from tenmin import subject as subjects
-from tenmin.block import Block, Event, Facts, Phase
-from tenmin.block import Request as BlockRequest
+from tenmin.block import Block
 from tenmin.crew import Crew, Worker
 from tenmin.dot import bytes_needed, discard_journal, make_folder, nwb_name, session_id
 from tenmin.errors import EngineGone, MessageRefused, RigError, StreamNeverStarted
 from tenmin.facts import missing
 from tenmin.launch import EngineSpec
 from tenmin.outcome import outcome
+from tenmin.phases import Event, Facts, Phase
+from tenmin.phases import Request as BlockRequest
 from tenmin.recorder.journal import JsonLog
 from tenmin.rig import Rig
 from tenmin.service import messages
@@ -63,6 +64,8 @@ class Job:
         self.request = request
         self.protocol = protocols.load(request.protocol or default_protocol(rig))
         self.facts = subjects.merge(rig.facts, request.subject, request.facts)
+        asked = self.protocol.asked_before(request.position)
+        self.absent = tuple(missing(self.facts, asked))
         self.now = time.monotonic()
         self.block = Block.new(self.protocol, _block_request(request), self.now)
         code = str(self.facts.get("subject.code") or "unknown")
@@ -270,7 +273,7 @@ class Job:
         t0, rate = self.progress.get("t0"), self.progress.get("rate_hz")
         if t0 is None or not rate:
             return
-        stop = t0 + round((self.block.target_s + self.block.pads_s) * rate)
+        stop = t0 + round((self.block.target_s + self.block.plan.pads_s) * rate)
         self._tell("stop_at", index=stop)
 
     def _tell(self, kind: str, **fields: Any) -> None:
@@ -285,7 +288,7 @@ class Job:
         reached, t0 = self.progress.get("reached"), self.progress.get("t0")
         rate = self.progress.get("rate_hz")
         window = None if t0 is None or reached is None else max(0.0, (reached - t0) / rate)
-        needed = bytes_needed(streams, self.block.target_s + 2 * self.block.pads_s)
+        needed = bytes_needed(streams, self.block.target_s + 2 * self.block.plan.pads_s)
         return Facts(
             alive_s={
                 n: s["alive_s"] if s["alive_s"] > 0 else None
@@ -294,7 +297,7 @@ class Job:
             },
             reference=self.rig.primary.name,
             verdicts=self._current_verdicts(),
-            missing_facts=tuple(missing(self.facts, self.protocol.required_fields)),
+            missing_facts=self.absent,
             disk_free_bytes=free_bytes(self.dot),
             disk_need_bytes=needed,
             clock_points_s=self.progress.get("clock_points_s") or 0.0,
@@ -353,11 +356,11 @@ class Job:
         return {
             "identifier": str(uuid4()),
             "simulated": self.rig.simulated,
-            "nonstandard": self.block.nonstandard,
+            "nonstandard": self.block.plan.nonstandard,
             "software": versions(),
             "position": self.request.position,
-            "seconds": self.block.seconds,
-            "pad_s": self.block.pads_s,
+            "seconds": self.block.plan.seconds,
+            "pad_s": self.block.plan.pads_s,
             "settle_host_ns": self._settle_ns,
             "reference": self.rig.primary.name,
             "nwb": nwb_name(self.dot, kinds),

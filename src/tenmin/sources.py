@@ -264,6 +264,7 @@ class Flow:
             "kind": stream.kind if stream else None,
             "rate_hz": stream.rate_hz if stream else None,
             "channels": stream.n_channels if stream else None,
+            "bytes_per_s": stream.bytes_per_sample * stream.rate_hz if stream else 0.0,
             "required": self.config.required,
             "received": self.n_received,
             "received_missing": self.missing,
