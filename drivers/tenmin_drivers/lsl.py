@@ -373,3 +373,17 @@ def _refuse_another(before: Stream, now: Stream) -> None:
             f"{before.rate_hz:g} Hz.",
             remedy="Start the sender with the settings it had when the block began.",
         )
+
+
+def discover(timeout_s: float = 1.0) -> list[dict[str, Any]]:
+    """Every outlet on the network, with the keys of rig.toml that mean it."""
+    found = []
+    for one in _library().resolve_streams(timeout_s):
+        rate = f"{one.nominal_srate():g} Hz" if one.nominal_srate() else "irregular"
+        about = f"{one.type() or 'no type'}, {one.channel_count()} channels, {rate}"
+        keys = {"stream_name": one.name()}
+        if one.source_id():
+            keys["source_id"] = one.source_id()
+        text = f"LSL outlet {one.name()} on {one.hostname()}: {about}"
+        found.append({"description": text, "keys": keys})
+    return found

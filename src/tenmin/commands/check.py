@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import math
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -150,6 +151,8 @@ def _devices_of(rig: Any) -> Iterator[list[Any]]:
             os.environ.update(before)
     finally:
         lock.release()
+        if rig.simulated:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _probe(configs: list[Any]) -> Iterator[tuple[Finding, Any]]:
@@ -178,7 +181,7 @@ def _probe(configs: list[Any]) -> Iterator[tuple[Finding, Any]]:
             continue
         streams[config.name] = stream
         rate = f"{stream.rate_hz:g} Hz" if stream.rate_hz else "irregular"
-        text = f"{stream.n_channels} channels, {rate}"
+        text = f"{stream.n_channels} channel{'s' * (stream.n_channels > 1)}, {rate}"
         if heard or not stream.is_regular:
             yield Finding(name, True, text + ("" if heard else ", nothing sent yet")), stream
         else:
