@@ -23,7 +23,7 @@ from tenmin.service import messages
 from tenmin.service.keys import load_pair, load_public
 from tenmin.system import FileLock, runtime_dir
 
-TRIES = 3  # times a request is sent, each time from a new socket (zguide: lazy pirate)
+TRY_S = 1.0  # then a request is sent again, from a new socket (zguide: lazy pirate)
 SILENT_S = 2.0  # the engine publishes ten snapshots a second
 QUEUE = 1000  # publications kept for a client that does not read
 
@@ -106,8 +106,9 @@ class Client:
         """
         message = message.model_copy(update={"id": message.id or uuid.uuid4().hex})
         body = messages.dump(message)
-        for _ in range(TRIES):
-            answer = self._ask(body, str(message.id), timeout_s / TRIES)
+        end = time.monotonic() + timeout_s
+        while (left_s := end - time.monotonic()) > 0:
+            answer = self._ask(body, str(message.id), min(TRY_S, left_s))
             if answer is not None:
                 return _data(answer)
             self._reopen()

@@ -54,7 +54,7 @@ class WorkerLink:
         self._socket.routing_id = name.encode()
         self._socket.linger = LAST_WORDS_MS
         self._socket.sndhwm = self._socket.rcvhwm = QUEUE
-        self._socket.maxmsgsize = messages.MAX_ANSWER_BYTES
+        self._socket.maxmsgsize = messages.MAX_BYTES
         self._socket.reconnect_ivl = -1  # never: whoever comes next at this address is a stranger
         self._socket.connect(endpoint)
 
@@ -108,9 +108,7 @@ class WorkerLink:
                 break
             self._last_heard = time.monotonic()
             try:
-                message = messages.parse(
-                    b"".join(frames), messages.TO_WORKER, messages.MAX_ANSWER_BYTES
-                )
+                message = messages.parse(b"".join(frames), messages.TO_WORKER)
             except MessageRefused:
                 self.malformed += 1
                 continue

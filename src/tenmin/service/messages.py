@@ -6,20 +6,19 @@ What a stranger needs to write a client is in ``docs/how-to/write-a-client.md``.
 from __future__ import annotations
 
 import json
-import math
-import re
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from tenmin.errors import MessageRefused
+from tenmin.service import strict
+from tenmin.service.strict import TooBig as TooBig
 
 VERSION: Literal[1] = 1
 MAX_BYTES = 64 * 1024  # of what the engine takes, from clients and workers
-# What the engine itself says may be longer: a result lists every gap, a block every channel.
+# What the engine tells its clients may be longer: a result lists every gap of every stream.
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
-MAX_DEPTH = 32  # of nested lists and objects; nothing of ours comes near it
 MAX_TEXT = 4096  # characters of a note or a reason
 
 Text = Annotated[str, Field(max_length=MAX_TEXT)]
@@ -27,10 +26,6 @@ Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 HostNs = Annotated[int, Field(ge=0, lt=2**63)]
 Seconds = Annotated[float, Field(ge=0, le=7 * 86400)]
 Data = dict[str, Any]
-
-
-class TooBig(MessageRefused):
-    """A message is longer than the wire allows."""
 
 
 class _Message(BaseModel):
@@ -278,7 +273,6 @@ FROM_WORKER = _types(*get_args(FromWorker))
 # `event` and `result` are names of requests too: what is allowed depends on the socket.
 TELEMETRY = _types(Telemetry)
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _Model = TypeVar("_Model", bound=_Message)
 
 
@@ -310,7 +304,7 @@ def parse(
     MessageRefused
         Too big, no JSON object, another version, an unknown type, or a wrong field: says which.
     """
-    content = _load(data, max_bytes)
+    content = strict.load(data, max_bytes)
     version = content.get("v")
     if type(version) is not int or version != VERSION:
         raise MessageRefused(
@@ -357,51 +351,10 @@ def _scalar(value: Any) -> Any:
 def request_id(data: bytes) -> str | None:
     """The id of a request that may be wrong in every other way, for the error reply."""
     try:
-        found = _load(data, MAX_BYTES).get("id")
+        found = strict.load(data, MAX_BYTES).get("id")
     except MessageRefused:
         return None
     return found if isinstance(found, str) and len(found) <= 64 else None
-
-
-def _load(data: bytes, max_bytes: int) -> dict[str, Any]:
-    if len(data) > max_bytes:
-        raise TooBig(f"The message has {len(data)} bytes; {max_bytes} are allowed.")
-    try:
-        content = json.loads(data.decode("utf-8"), object_pairs_hook=_unique)
-    except RecursionError:
-        raise MessageRefused("The message is nested too deeply.") from None
-    except ValueError as error:
-        raise MessageRefused(f"The message is no JSON in UTF-8: {error}.") from None
-    if not isinstance(content, dict):
-        raise MessageRefused("The message is no JSON object.")
-    _inspect(content, 0)
-    return content
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) != len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return content
-
-
-def _inspect(value: Any, depth: int) -> None:
-    """Refuse what Python's JSON lets through but what could not be written on."""
-    if depth > MAX_DEPTH:
-        raise MessageRefused("The message is nested too deeply.")
-    if isinstance(value, dict):
-        for key, item in value.items():
-            _inspect(key, depth)
-            _inspect(item, depth + 1)
-    elif isinstance(value, list):
-        for item in value:
-            _inspect(item, depth + 1)
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise MessageRefused("The message holds a number that is not finite.")
-    elif isinstance(value, int) and value.bit_length() > 64:
-        raise MessageRefused("The message holds an integer of more than 64 bits.")
-    elif isinstance(value, str) and _SURROGATE.search(value):
-        raise MessageRefused("The message holds half a surrogate pair.")
 
 
 def _short(value: object) -> str:

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
-from tenmin import system
+from tenmin import errors, system
 from tenmin.errors import MessageRefused, PortInUse, RigError, UsageError
 from tenmin.service import messages
 from tenmin.service.keys import Doorkeeper, Remote, is_loopback
@@ -243,7 +243,7 @@ class Server:
         model = messages.TO_WORKER.get(kind)
         if model is None:
             raise MessageRefused(f"There is no message {kind!r} for a worker.")
-        body = messages.dump(messages.make(model, **fields), messages.MAX_ANSWER_BYTES)  # type: ignore[arg-type]
+        body = messages.dump(messages.make(model, **fields))  # type: ignore[arg-type]
         _send(self._workers, [worker.encode(), body])
 
     def last_heard(self, worker: str) -> float | None:
@@ -353,10 +353,16 @@ def _error(error: RigError, wanted: str | None) -> bytes:
             message=plain(error.message),
             remedy=plain(error.remedy),
             exit_code=error.exit_code,
-            code=type(error).__name__,
+            code=_name(error),
         ),
         messages.MAX_ANSWER_BYTES,
     )
+
+
+def _name(error: RigError) -> str:
+    """The error's class, as `tenmin.errors` knows it."""
+    names = (kind.__name__ for kind in type(error).__mro__)
+    return next(name for name in names if hasattr(errors, name))
 
 
 def _path(endpoint: str) -> Path | None:
