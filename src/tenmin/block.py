@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from dataclasses import dataclass, replace
 from typing import Any
 
 from tenmin import gates as guards
 from tenmin.errors import MessageRefused
+from tenmin.outlook import deficits, final_labels, finish, remaining
 from tenmin.phases import Event, Facts, Gate, Phase, Plan, Request, plan
 from tenmin.protocol import Protocol
 from tenmin.snapshot import Snapshot, lights
@@ -34,10 +34,6 @@ __all__ = [
     "t0_index",
     "window_samples",
 ]
-
-BAD_SHARE = 0.2  # science.md A.7: more bad channels make the block `channels_poor`
-ASLEEP_SHARE = 0.5  # science.md A.7: more sleep makes it `sleep_dominated`
-CLEAN_MIN_S = 300.0  # science.md A.7: with less it is not compared by default
 
 
 @dataclass(frozen=True)
@@ -187,13 +183,15 @@ class Block:
             protocol=self.protocol.id,
             position=self.request.position,
             elapsed_s=max(0.0, now - self.since),
-            remaining_s=self._remaining(now, facts),
+            remaining_s=remaining(self.phase, self.plan, self.target_s, now - self.since, facts),
             seconds=self.plan.seconds,
             target_s=self.target_s,
             window_s=facts.window_s,
             clean_s=facts.clean_s,
             clean_target_s=self.plan.clean_target_s,
-            projected_finish_s=self._finish(now, facts),
+            projected_finish_s=finish(
+                self.phase, self.plan, self.target_s, now - self.since, facts
+            ),
             waiting=self.waiting,
             labels=self.labels,
             gates=tuple(dataclasses.asdict(gate) for gate in self.gates),
@@ -251,9 +249,8 @@ class Block:
                 if rule.then == "abort" and early and self.phase is Phase.RECORDING:
                     return block._aborted(now, "integrity", guards.describe(verdict))
                 block = block._labelled(now, rule.label)
-                if rule.then == "end" and facts.window_s is not None:
-                    block = replace(block, target_s=min(block.target_s, facts.window_s))
-                    return block._labelled(now, "short")._closing(now, facts)
+                if rule.then == "end":
+                    return block._ended(now, facts, guards.describe(verdict))
         if facts.window_s is None or facts.window_s < block.target_s:
             return block
         return block._at_target(now, facts)
@@ -281,20 +278,29 @@ class Block:
         return replace(block, record_at=now)
 
     def _at_target(self, now: float, facts: Facts) -> Block:
-        deficits = self._deficits(facts)
-        due = [rule for rule in self.plan.extend if deficits.get(rule, 0.0) > 0]
+        missing = deficits(self.protocol, self.plan, facts)
+        due = [rule for rule in self.plan.extend if missing.get(rule, 0.0) > 0]
         if not due or self.target_s >= self.plan.hard_max_s:
             return self._closing(now, facts)
         target = min(self.target_s + self.plan.step_s, self.plan.hard_max_s)
-        value = json.dumps({"rules": due, "deficits_s": deficits, "target_s": target})
+        value = json.dumps({"rules": due, "deficits_s": missing, "target_s": target})
         block = replace(self, target_s=target)._noted(now, "extension", value)
         if block.phase is Phase.EXTENDING:
             return block
         return block._entered(now, Phase.EXTENDING)
 
+    def _ended(self, now: float, facts: Facts, why: str) -> Block:
+        """The block whose subject is lost: what was recorded so far is all there will be."""
+        if not facts.window_s:
+            return self._aborted(now, "integrity", why)
+        block = replace(self, target_s=min(self.target_s, facts.window_s))
+        if block.target_s < self.plan.seconds:
+            block = block._labelled(now, "short")
+        return block._closing(now, facts)
+
     def _closing(self, now: float, facts: Facts) -> Block:
         block = self
-        for label in self._final_labels(facts):
+        for label in final_labels(self.protocol, self.plan, facts):
             block = block._labelled(now, label)
         return block._entered(now, Phase.CLOSING)
 
@@ -325,38 +331,6 @@ class Block:
     def _is_early(self, within_s: float, facts: Facts) -> bool:
         return facts.window_s is None or facts.window_s < within_s * self.plan.scale
 
-    def _deficits(self, facts: Facts) -> dict[str, float]:
-        """What is missing to each target, seconds; a target is absent while nothing tells."""
-        found: dict[str, float] = {}
-        if facts.clean_s is not None:
-            found["clean_time"] = max(0.0, self.plan.clean_target_s - facts.clean_s)
-        if facts.states_s is not None:
-            known = facts.states_s
-            short = [
-                target.at_least_s * self.plan.scale - sum(known.get(s, 0.0) for s in target.states)
-                for target in self.protocol.states
-                if target.enforced and target.at_least_s is not None
-            ]
-            found["state"] = max((0.0, *short))
-        return found
-
-    def _final_labels(self, facts: Facts) -> list[str]:
-        deficits, found = self._deficits(facts), []
-        if facts.clean_s is None:
-            found.append("clean_time_unknown")
-        elif facts.clean_s < CLEAN_MIN_S * self.plan.scale:
-            found.append("clean_below_300")
-        if deficits.get("clean_time"):
-            found.append("clean_time_short")
-        if deficits.get("state"):
-            found.append("state_time_short")
-        if facts.bad_share is not None and facts.bad_share > BAD_SHARE:
-            found.append("channels_poor")
-        asleep = (facts.states_s or {}).get("asleep", 0.0)
-        if facts.window_s and asleep > ASLEEP_SHARE * facts.window_s:
-            found.append("sleep_dominated")
-        return found
-
     def _noted(self, now: float, code: str, value: str, **more: str) -> Block:
         return replace(self, log=(*self.log, Event(now, code, value, **more)))  # type: ignore[arg-type]
 
@@ -370,33 +344,3 @@ class Block:
         for gate in self.gates:
             block = block._noted(now, "gate", json.dumps(dataclasses.asdict(gate)))
         return block
-
-    # --- what is left -------------------------------------------------------------------------
-
-    def _remaining(self, now: float, facts: Facts) -> float | None:
-        pad_s = self.plan.pads_s
-        if self.phase is Phase.SETTLE:
-            return max(0.0, self.plan.settle_s - (now - self.since))
-        if self.phase.is_recording and facts.window_s is not None:
-            return max(0.0, self.target_s - facts.window_s)
-        if self.phase is Phase.RECORDING:
-            return self.target_s + max(0.0, pad_s - (now - self.since))
-        if self.phase is Phase.CLOSING and not facts.pad_done:
-            return max(0.0, pad_s - (now - self.since))
-        return None
-
-    def _finish(self, now: float, facts: Facts) -> float | None:
-        remaining = self._remaining(now, facts)
-        if remaining is None or self.phase is Phase.CLOSING:
-            return remaining
-        if self.phase is Phase.SETTLE:
-            return remaining + self.plan.seconds + 2 * self.plan.pads_s
-        return remaining + self._projected_extension(facts) + self.plan.pads_s
-
-    def _projected_extension(self, facts: Facts) -> float:
-        """How much longer than now planned, if clean time goes on coming as it has."""
-        if "clean_time" not in self.plan.extend or not facts.clean_s or not facts.window_s:
-            return 0.0
-        needed = self.plan.clean_target_s * facts.window_s / facts.clean_s
-        steps = math.ceil(max(0.0, needed - self.target_s) / self.plan.step_s)
-        return min(self.target_s + steps * self.plan.step_s, self.plan.hard_max_s) - self.target_s

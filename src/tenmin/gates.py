@@ -24,7 +24,7 @@ def preflight(protocol: Protocol, plan: Plan, facts: Facts) -> tuple[Gate, ...]:
 def settling(protocol: Protocol, plan: Plan, facts: Facts, settled_s: float) -> tuple[Gate, ...]:
     """What must hold before the recording may begin, `settled_s` after the settling began.
 
-    The last four can be overridden with a reason.
+    All behind those of `preflight` can be overridden with a reason.
     """
     return (
         *preflight(protocol, plan, facts),
@@ -131,6 +131,8 @@ def _stationarity(protocol: Protocol, plan: Plan, facts: Facts, settled_s: float
     names = ["stationarity"]
     if protocol.gates.brightness_pct_per_min is not None:
         names.append("brightness")
+    if protocol.gates.vm_mv_per_min is not None:
+        names.append("vm_slope")
     for name in names:
         found = [verdict for verdict in facts.verdicts if verdict.check == name]
         level = worst([verdict.level for verdict in found])

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tenmin.errors import FaultyFile, UnknownName
-from tenmin.facts import KINDS
+from tenmin.facts import KINDS, wish
 from tenmin.lines import at_line, nearest, read_toml
 from tenmin.protocol_faults import Known, contradictions
 from tenmin.protocol_parts import (
@@ -194,6 +194,47 @@ def load(id_or_path: str | os.PathLike[str]) -> Protocol:
         f"There is no protocol {name!r}.",
         remedy=f"Name one of {', '.join(protocol_ids())}, or the path of a TOML file.",
     )
+
+
+def describe(protocol: Protocol) -> str:
+    """A protocol in words, for ``tenmin protocols show``."""
+    timing, lines = protocol.timing, [f"{protocol.id}, version {protocol.version}", protocol.title]
+    lines += ["", f"parameter hash  {protocol.sha256}", ""]
+    short = "" if timing.short_s is None else f" (or {timing.short_s:g} s, flagged short)"
+    rules = " or ".join(protocol.extend.rules).replace("_", " ")
+    step = f"in steps of {protocol.extend.step_s:g} s to at most {timing.hard_max_s:g} s"
+    lines += [
+        f"settling        {timing.settle_s:g} s",
+        f"window          {timing.block_s:g} s{short}, a pad of {timing.pads_s:g} s on either side",
+        f"clean time      {timing.clean_target_s:g} s wanted",
+        f"extension       {f'by {rules}, {step}' if rules else 'never'}",
+    ]
+    lines += [f"state           {_target(target)}" for target in protocol.states]
+    lines += [f"reported        {', '.join(protocol.reports)}"] if protocol.reports else []
+    lines += ["", "Before the settling:"]
+    lines += [f"  - {c.text}{_for(c.at_least_s)}" for c in protocol.conditions]
+    lines += ["", "Steps:"]
+    lines += [f"  {n:2}. [{s.at}] {s.text}" for n, s in enumerate(protocol.steps, 1)]
+    for told in protocol.instructions:
+        lines += ["", f"Instruction {told.id} ({told.language}):", f"  {told.text}"]
+    lines += ["", "Events offered to the operator:", f"  {', '.join(protocol.events)}"]
+    lines += ["", "Facts required before the settling:"]
+    lines += [f"  {wish(key)}" for key in protocol.asked_before()]
+    if protocol.asked_after:
+        lines += ["", "Facts asked for afterwards:"]
+        lines += [f"  {wish(key)}" for key in protocol.asked_after]
+    return "\n".join(lines)
+
+
+def _target(target: StateTarget) -> str:
+    limits = [f"at least {target.at_least_s:g} s"] if target.at_least_s is not None else []
+    limits += [f"at most {target.at_most_s:g} s"] if target.at_most_s is not None else []
+    text = f"{' or '.join(target.states)} {' and '.join(limits)}"
+    return text if target.enforced else f"{text} (recommended)"
+
+
+def _for(at_least_s: float | None) -> str:
+    return "" if at_least_s is None else f", for at least {at_least_s:g} s"
 
 
 def _load(path: Path) -> Protocol:

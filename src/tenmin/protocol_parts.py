@@ -69,6 +69,8 @@ class Gates:
         Largest slope of the log broadband power, and the time it is taken over.
     brightness_pct_per_min : float, optional
         Largest slope of the brightness, for imaging.
+    vm_mv_per_min : float, optional
+        Largest slope of the membrane potential, for patch clamp.
     disk_factor : float
         Free space over the expected size.
     never_started_s : float
@@ -80,6 +82,7 @@ class Gates:
     stationarity_db_per_min: float = entry(1.0, above=0.0)
     stationarity_window_s: float = entry(120.0, above=0.0)
     brightness_pct_per_min: float | None = entry(None, above=0.0)
+    vm_mv_per_min: float | None = entry(None, above=0.0)
     disk_factor: float = entry(3.0, low=1.0)
     never_started_s: float = entry(15.0, above=0.0)
 
