@@ -191,7 +191,8 @@ class Engine:
     def _supervise(self) -> None:
         for worker in self.crew.died():
             self.server.forget(worker.name)
-            if self.crew.deaths.get(worker.role, 0) > MAX_DEATHS:
+            vital = worker.role != "finaliser"  # the file can be made later as well
+            if vital and self.crew.deaths.get(worker.role, 0) > MAX_DEATHS:
                 self._give_up(worker.role, self.crew.last_words(worker))
                 continue
             if self.job is not None:

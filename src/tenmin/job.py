@@ -30,7 +30,8 @@ from tenmin.system import free_bytes
 from tenmin.verdict import LEVELS, UNKNOWN, Verdict
 
 WATCHER_SILENT_S = 3.0  # older verdicts say nothing about now
-FINALISER_TRIES = 5
+FINALISER_TRIES = 3
+FINALISER_AGAIN_S = 1.0
 IN_PROGRESS = "block_in_progress.json"
 ENDED = (Phase.SUMMARISED, Phase.ABORTED)
 RUNNING = (Phase.RECORDING, Phase.EXTENDING, Phase.CLOSING)
@@ -84,7 +85,9 @@ class Job:
         self._settle_ns: int | None = None
         self._acquirer: str | None = None
         self._restarts = 0
-        self._finaliser_tries = 0
+        self._final_tries = 0  # of the writer, since the journal is closed
+        self._finalise_at = 0.0
+        self._last_words = ""
         self._finalised = self._ended = False
 
     @classmethod
@@ -132,25 +135,41 @@ class Job:
                 self.man_acquirer()
 
     def _finaliser_ended(self, worker: Worker, words: str) -> None:
+        """The recording never depends on the writer of its file: it is started again later."""
         if (self.dot / "result.json").exists():
             self._finalised = True
-        elif self._finaliser_tries < FINALISER_TRIES:
-            self._finalise()
-        else:
-            self.fail(
-                EngineGone(
-                    f"The file could not be written: {words[-500:] or 'no word from the writer'}.",
-                    remedy=f"The journal is kept; run `tenmin recover {self.dot}`.",
-                )
-            )
+            return
+        value = f"the writer of the file ended: {words[-300:] or 'no word from it'}"
+        self._log(Event(time.monotonic(), "device_warning", value))
+        self._last_words = words
+        self._finalise_at = time.monotonic() + FINALISER_AGAIN_S
 
     def _finalise(self) -> None:
-        self._finaliser_tries += 1
+        """Start the writer when the journal is there and nobody writes."""
+        if self.crew.of("finaliser") or self._finalised or time.monotonic() < self._finalise_at:
+            return
+        if not (self.dot / "block.json").exists():
+            return
+        if self._ended:
+            self._final_tries += 1
+            if self._final_tries > FINALISER_TRIES:
+                self._unwritten()
+                return
         follow = () if self._ended else ("--follow",)
         self.crew.start("finaliser", "tenmin.recorder.finaliser", str(self.dot), *follow)
 
+    def _unwritten(self) -> None:
+        self.fail(
+            EngineGone(
+                f"The file could not be written: {self._last_words[-500:] or 'no word why'}.",
+                remedy=f"The journal is kept; run `tenmin recover {self.dot}`.",
+            )
+        )
+
     def hear(self, worker: Worker, message: messages.FromWorker) -> None:
         """Take what a worker says."""
+        if self.over:
+            return
         if isinstance(message, messages.Progress) and worker.name == self._acquirer:
             self.progress = message.data
             if message.data.get("ended"):
@@ -227,6 +246,7 @@ class Job:
         if self.over:
             return
         self.now = time.monotonic()
+        self._finalise()
         self._move(self.block.step(self.now, self._known()))
         if self.block.phase is Phase.ABORTED and self.error is None:
             self.error = self._why_aborted()
@@ -282,9 +302,6 @@ class Job:
 
     def _known(self) -> Facts:
         streams: Mapping[str, Any] = self.progress["streams"]
-        started = (self.dot / "block.json").exists()
-        if started and self._finaliser_tries == 0:
-            self._finalise()
         reached, t0 = self.progress.get("reached"), self.progress.get("t0")
         rate = self.progress.get("rate_hz")
         window = None if t0 is None or reached is None else max(0.0, (reached - t0) / rate)
@@ -321,7 +338,7 @@ class Job:
         recorded = (self.dot / "block.json").exists()
         if recorded and not self._ended and self._acquirer is not None:
             return  # the acquirer closes the journal first
-        if recorded and not self._finalised and self._finaliser_tries < FINALISER_TRIES:
+        if recorded and not self._finalised and self._final_tries <= FINALISER_TRIES:
             return
         self.over = True
         self.events.close()
