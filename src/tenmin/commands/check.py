@@ -143,12 +143,13 @@ def _devices_of(rig: Any) -> Iterator[list[Any]]:
         simulation = Simulation.start(folder, spec)
         before = dict(os.environ)
         os.environ.update(simulation.env)
-        try:
-            yield list(rig.with_devices(simulation.devices).devices)
-        finally:
-            simulation.stop()
-            os.environ.clear()
-            os.environ.update(before)
+        with simulation.process:  # closes its pipes
+            try:
+                yield list(rig.with_devices(simulation.devices).devices)
+            finally:
+                simulation.stop()
+                os.environ.clear()
+                os.environ.update(before)
     finally:
         lock.release()
         if rig.simulated:

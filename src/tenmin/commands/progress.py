@@ -23,7 +23,7 @@ def describe(snapshot: Mapping[str, Any]) -> str:
     if waiting:
         parts.append("waiting: " + "; ".join(str(w) for w in waiting))
     streams = snapshot.get("streams") or ()
-    lost = sum(int(s.get("missing_samples") or s.get("missing") or 0) for s in streams)
+    lost = sum(int(s.get("received_missing") or 0) for s in streams)
     if streams:
         parts.append(f"{len(streams)} stream{'s' * (len(streams) > 1)}, {lost} samples lost")
     bad = [v for v in snapshot.get("verdicts") or () if v.get("level") in ("WARN", "FAIL")]
