@@ -49,16 +49,11 @@ class Engine:
         self.folder, self.spec = folder, spec
         self.rig: Rig = load_rig(spec.rig, instance=spec.rig_id.rsplit("-", 1)[-1])
         self.simulation: Simulation | None = None
-        self.env = dict(os.environ)
-        if spec.simulator is not None:
-            self.simulation = Simulation.start(folder, spec)
-            self.env = self.simulation.env
-            self.rig = self.rig.with_devices(self.simulation.devices)
-        self.server = Server(folder)
-        self.crew = Crew(folder, self.env)
         self.job: Job | None = None
-        self.orphan: Orphan | None = None
+        self.orphan: Orphan | None = unfinished(folder)
         self.result: dict[str, Any] | None = None
+        self.crew = Crew(folder, os.environ)
+        self.server = Server(folder)
         self._stopping = False
         self._idle_since: float | None = None
         self._tick_at = 0.0
@@ -66,9 +61,9 @@ class Engine:
     def run(self) -> int:
         """Serve until stopped, or until the last block of an engine that lives for one."""
         self._announce()
-        self.orphan = unfinished(self.folder)
         if self.orphan is None:
             self._man()
+        self._write_state(None)
         for name in ("SIGTERM", "SIGINT", "SIGHUP"):
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), self._asked_to_end)
@@ -89,7 +84,6 @@ class Engine:
         (self.folder / "worker.json").write_text(
             json.dumps({"workers": addresses["workers"]}), "utf-8"
         )
-        self._write_state(None)
 
     def _write_state(self, dot: Path | None) -> None:
         """Say where this engine is, and which journal it is responsible for."""
@@ -107,6 +101,11 @@ class Engine:
         part.replace(self.folder / "engine.json")
 
     def _man(self) -> None:
+        """Start the far side of a simulated rig, and the workers."""
+        if self.spec.simulator is not None and self.simulation is None:
+            self.simulation = Simulation.start(self.folder, self.spec)
+            self.crew = Crew(self.folder, self.simulation.env)
+            self.rig = self.rig.with_devices(self.simulation.devices)
         self.crew.start_linked("acquirer", "tenmin.acquirer")
         self.crew.start_linked("watcher", "tenmin.watcher")
 
@@ -223,7 +222,8 @@ class Engine:
                 self.result = self.orphan.result
                 self.server.publish("result", self.result or {})
                 self.orphan = None
-                self._man()
+                if not self.spec.once:
+                    self._man()
             return
         if self.job is None:
             return
