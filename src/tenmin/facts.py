@@ -145,6 +145,16 @@ def is_missing(value: Any) -> bool:
     return isinstance(value, Mapping) and set(value) == {"missing"}
 
 
+def known(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts that have a value."""
+    return {name: value for name, value in facts.items() if not is_missing(value)}
+
+
+def reasons(facts: Mapping[str, Any]) -> dict[str, str]:
+    """The facts that have a reason instead: ``not_measured``, ``not_applicable``, ``withheld``."""
+    return {name: value["missing"] for name, value in facts.items() if is_missing(value)}
+
+
 def _unreasoned(name: str, value: Any) -> str:
     if name in ALWAYS_REQUIRED:
         return "no file can do without it"

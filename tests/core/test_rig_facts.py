@@ -109,6 +109,12 @@ def test_a_reason_stands_for_a_value_that_there_is_not():
     require({**given, "env.humidity_pct": {"missing": "not_measured"}}, ("env.humidity_pct",))
 
 
+def test_values_and_reasons_are_told_apart():
+    given = {"lab": "a", "env.humidity_pct": {"missing": "withheld"}}
+    assert facts.known(given) == {"lab": "a"}
+    assert facts.reasons(given) == {"env.humidity_pct": "withheld"}
+
+
 def test_later_sources_win_and_settings_win_over_all():
     found = merge({"lab": "a", "notes": "n"}, {"lab": "b"}, settings=["lab=c"])
     assert found == {"lab": "c", "notes": "n"}
