@@ -31,6 +31,7 @@ from tenmin.system import FileLock
 POLL_S = 0.02
 TICK_S = 0.1
 LINGER_S = 10.0  # after its last block an engine waits for clients that want the result
+UNASKED_S = 60.0  # how long an engine that was started for one block waits for its start
 MAX_DEATHS = 10  # of one role within a block
 
 
@@ -240,10 +241,12 @@ class Engine:
     def _over(self) -> bool:
         if self._stopping:
             return True
-        if not self.spec.once or self.result is None or self._busy():
+        if not self.spec.once or self._busy():
             return False
+        # Its client died before it asked for anything, or the last block is over.
+        patience = UNASKED_S if self.result is None else LINGER_S
         self._idle_since = self._idle_since or time.monotonic()
-        return time.monotonic() - self._idle_since > LINGER_S
+        return time.monotonic() - self._idle_since > patience
 
     def _end(self) -> int:
         """End in good order; a block that runs is left to its acquirer, which ends as planned."""
