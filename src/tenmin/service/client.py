@@ -17,7 +17,7 @@ from typing import Any
 
 import zmq
 
-from tenmin import errors
+from tenmin import __version__, errors
 from tenmin.errors import EngineGone, RigError, UsageError
 from tenmin.service import messages
 from tenmin.service.keys import load_pair, load_public
@@ -116,7 +116,8 @@ class Client:
 
     def hello(self, **options: float) -> dict[str, Any]:
         """Ask who the engine is."""
-        return self.request(messages.make(messages.Hello, client=self.name), **options)
+        hello = messages.make(messages.Hello, client=self.name, version=__version__)
+        return self.request(hello, **options)
 
     def status(self, **options: float) -> dict[str, Any]:
         """The newest snapshot."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import zmq
 import zmq.auth
+from zmq.utils import z85
 
 from tenmin.errors import UsageError
 
@@ -107,7 +108,7 @@ class Doorkeeper:
         """Answer the question that is waiting."""
         version, sequence, domain, _, _, mechanism, *credentials = self.socket.recv_multipart()
         known = domain == DOMAIN and mechanism == b"CURVE" and len(credentials) == 1
-        if known and zmq.utils.z85.encode(credentials[0]) in self._clients:
+        if known and z85.encode(credentials[0]) in self._clients:
             verdict = [b"200", b"OK"]
         else:
             verdict = [b"400", b"this key is not authorised"]
