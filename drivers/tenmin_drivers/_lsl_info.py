@@ -81,6 +81,8 @@ class Info:
         numpy name of its samples; ``"str"`` for texts.
     rate_hz : float
         Nominal rate; 0 for irregular streams.
+    uv_per_count : float, optional
+        What ``desc/acquisition/uV_per_count`` says: the voltage of one count of an integer format.
     facts : dict of str to str
         Everything else, the XML itself among it.
     """
@@ -94,6 +96,7 @@ class Info:
     rate_hz: float
     uid: str
     facts: dict[str, str]
+    uv_per_count: float | None = None
 
     @property
     def kind(self) -> str:
@@ -129,6 +132,7 @@ def parse(xml: str) -> Info:
         rate_hz=rate_hz,
         uid=_text(root, "uid"),
         facts=_facts(root, xml),
+        uv_per_count=_positive(_text(root, "desc/acquisition/uV_per_count")),
     )
 
 
@@ -237,6 +241,15 @@ def _filtering(root: ElementTree.Element) -> str:
         inner = " ".join(f"{leaf.tag}={leaf.text.strip()}" for leaf in band if leaf.text)
         parts.append(f"{band.tag}: {inner or (band.text or '').strip()}")
     return "; ".join(parts) or (node.text or "").strip()
+
+
+def _positive(text: str) -> float | None:
+    """A number above zero, or None where the text is none."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if 0 < number < float("inf") else None
 
 
 def _first(root: ElementTree.Element, *paths: str) -> str:

@@ -47,6 +47,9 @@ class LslConfig(DeviceConfig):
         At which power of two that counter wraps; by default the width of its format.
     unit : str, optional
         Unit of the samples, where the sender does not say it or says it wrongly.
+    units_per_count : float, optional
+        How much of its unit one count is, where a sender of integers does not say it by
+        ``desc/acquisition/uV_per_count``.
     resolve_timeout_s : float
         How long to look for the outlet.
     """
@@ -57,7 +60,15 @@ class LslConfig(DeviceConfig):
     counter_channel: str | int | None = None
     counter_bits: int | None = None
     unit: str | None = None
+    units_per_count: float | None = None
     resolve_timeout_s: float = 3.0
+
+    def __post_init__(self) -> None:
+        if not (self.stream_name or self.stream_type or self.source_id):
+            raise UsageError(
+                f"Device {self.name} does not say which LSL outlet it is.",
+                remedy="Give stream_name, stream_type or source_id in rig.toml.",
+            )
 
 
 class Inlet:
@@ -132,11 +143,6 @@ class Lsl:
     stream: Stream
 
     def __init__(self, config: LslConfig, connect: Callable[[LslConfig], Any] = Inlet) -> None:
-        if not (config.stream_name or config.stream_type or config.source_id):
-            raise UsageError(
-                f"Device {config.name} does not say which LSL outlet it is.",
-                remedy="Give stream_name, stream_type or source_id in rig.toml.",
-            )
         self._config, self._connect = config, connect
         self._inlet: Any = None
         self._info: Info | None = None
@@ -296,11 +302,7 @@ def _stream(info: Info, counter: int | None, config: LslConfig) -> Stream:
     if not kept:
         raise NoChannels(f"{config.name}: the LSL outlet {info.name} has no channels to record.")
     kind = config.kind or info.kind
-    units = [
-        si_unit(config.unit or info.units[at], info.types[at], kind in ELECTRICAL) for at in kept
-    ]
-    if info.dtype == "str":
-        units = [("n/a", 1.0)] * len(kept)
+    units = [_unit(info, at, kind in ELECTRICAL, config) for at in kept]
     unit, scale, channel_scales, channel_units = common_unit(units, kind in ELECTRICAL)
     integer = np.iinfo(info.dtype) if info.dtype.startswith("int") else None
     return Stream(
@@ -319,6 +321,18 @@ def _stream(info: Info, counter: int | None, config: LslConfig) -> Stream:
         timed=True,
         facts=info.facts,
     )
+
+
+def _unit(info: Info, at: int, electrical: bool, config: LslConfig) -> tuple[str, float]:
+    """SI unit of a channel, and how much of it one count is."""
+    if info.dtype == "str":
+        return "n/a", 1.0
+    unit, scale = si_unit(config.unit or info.units[at], info.types[at], electrical)
+    if config.units_per_count:
+        return unit, scale * config.units_per_count
+    if unit == "volts" and info.uv_per_count and info.dtype.startswith("int"):
+        return unit, info.uv_per_count * 1e-6
+    return unit, scale
 
 
 def _counter_bits(dtype: str) -> int | None:

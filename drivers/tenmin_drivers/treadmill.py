@@ -44,6 +44,21 @@ class TreadmillConfig(SerialConfig):
     radius_mm: float | None = None
     rate_hz: float = 1000.0
 
+    def __post_init__(self) -> None:
+        if not (self.m_per_count or (self.cpr and self.radius_mm)):
+            raise UsageError(
+                f"Device {self.name} does not say how far a count is.",
+                remedy="Give m_per_count, or cpr and radius_mm, in rig.toml.",
+            )
+
+    @property
+    def scale(self) -> float:
+        """Metres per count."""
+        if self.m_per_count:
+            return self.m_per_count
+        assert self.cpr and self.radius_mm
+        return 2 * math.pi * self.radius_mm * 1e-3 / self.cpr
+
 
 class Treadmill:
     """Position of a belt or wheel, in counts."""
@@ -60,7 +75,7 @@ class Treadmill:
             ("position",),
             config.rate_hz,
             "meters",
-            meters_per_count(config),
+            config.scale,
             dtype="int32",
             kind="behavior",
             counter=True,
@@ -226,21 +241,3 @@ def _first_run(data: bytes, phase: int) -> tuple[int, int, bool] | None:
         if end - begin >= AGREE:
             return phase + FRAME.itemsize * int(begin), int(end - begin), bool(end == len(up))
     return None
-
-
-def meters_per_count(config: TreadmillConfig) -> float:
-    """Scale from what the table gives.
-
-    Raises
-    ------
-    UsageError
-        It gives neither `m_per_count` nor both `cpr` and `radius_mm`, or a zero.
-    """
-    if config.m_per_count:
-        return config.m_per_count
-    if config.cpr and config.radius_mm:
-        return 2 * math.pi * config.radius_mm * 1e-3 / config.cpr
-    raise UsageError(
-        f"Device {config.name} does not say how far a count is.",
-        remedy="Give m_per_count, or cpr and radius_mm, in rig.toml.",
-    )

@@ -265,7 +265,7 @@ def test_an_outlet_of_a_counter_alone_has_no_channels(outlet, opened):
 
 def test_a_table_that_names_no_outlet_is_refused():
     with pytest.raises(UsageError, match="stream_name, stream_type or source_id"):
-        Lsl(Lsl.Config(name="eeg"))
+        Lsl.Config(name="eeg")
 
 
 def test_the_clock_correction_becomes_known_without_blocking(outlet, opened):
@@ -340,6 +340,23 @@ def test_an_outlet_that_is_only_quiet_is_not_lost():
     driver.start()
     assert isinstance(error_after(driver, 1.0), StreamStalled)
     assert isinstance(error_after(driver, 60.0), StreamStalled)
+
+
+def test_a_sender_of_integers_may_say_what_a_count_is(outlet, opened):
+    sender = outlet(
+        dtype="int16",
+        channels=2,
+        labels=["AP0", "counter"],
+        units=["microvolts", "none"],
+        acquisition={"uV_per_count": "0.195"},
+    )
+    stream = opened(sender, counter_channel="counter").stream
+    assert (stream.unit, stream.scale) == ("volts", pytest.approx(0.195e-6))
+
+
+def test_the_table_may_say_what_a_count_is(outlet, opened):
+    stream = opened(outlet(dtype="int16"), unit="microvolts", units_per_count=2.34).stream
+    assert (stream.unit, stream.scale) == ("volts", pytest.approx(2.34e-6))
 
 
 @pytest.mark.parametrize(

@@ -239,7 +239,7 @@ def test_the_scale_follows_from_the_disc_and_the_radius():
 
 def test_a_table_without_a_scale_is_refused():
     with pytest.raises(UsageError, match="how far a count is"):
-        Treadmill(Treadmill.Config(name="t", port="x", cpr=4096))
+        Treadmill.Config(name="t", port="x", cpr=4096)
 
 
 def test_stopping_twice_and_before_the_start_is_allowed(mill):
