@@ -82,9 +82,8 @@ class SimOptions:
     truth : Path, optional
         Where the truth is written.
     while_locked : tuple of Path
-        The simulator ends some seconds after nobody holds any of these locks.
-    await_zero : bool
-        Timed faults wait until ``{"fault_zero_ns": …}`` comes on stdin.
+        The simulator ends some seconds after nobody holds any of these locks. It then belongs
+        to an engine, and timed faults wait until ``{"fault_zero_ns": …}`` comes on stdin.
     """
 
     port: str = "0"
@@ -95,7 +94,6 @@ class SimOptions:
     faults: tuple[Fault, ...] = ()
     truth: Path | None = None
     while_locked: tuple[Path, ...] = ()
-    await_zero: bool = False
 
     def __post_init__(self) -> None:
         if self.rate_hz is not None and not (math.isfinite(self.rate_hz) and self.rate_hz > 0):
@@ -193,7 +191,6 @@ def arguments(argv: Sequence[str], prog: str = "tenmin sim") -> tuple[str, SimOp
     parser.add_argument("--fault", action="append", default=[], help=_known())
     parser.add_argument("--truth", type=Path, help="where to write the truth, JSON")
     parser.add_argument("--while-locked", type=Path, nargs="+", default=[])
-    parser.add_argument("--await-zero", action="store_true", help="faults wait for their zero")
     given = parser.parse_args(argv)
     options = SimOptions(
         port=given.port,
@@ -204,6 +201,5 @@ def arguments(argv: Sequence[str], prog: str = "tenmin sim") -> tuple[str, SimOp
         faults=parse_faults(given.fault),
         truth=given.truth,
         while_locked=tuple(given.while_locked),
-        await_zero=given.await_zero,
     )
     return given.name, options

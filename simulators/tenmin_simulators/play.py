@@ -116,7 +116,7 @@ class Player:
     def tick(self, now_ns: int) -> None:
         """Place the faults whose time has come, then send what is due."""
         zero = self.zero_ns
-        if zero is None and not self.options.await_zero:
+        if zero is None and not self.options.while_locked:
             zero = self.rig.origin.ns
         still = []
         for fault, own_zero in self.waiting:

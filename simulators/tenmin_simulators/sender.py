@@ -67,6 +67,10 @@ class Sender:
         dB -> RMS in counts of the line that reads so.
     full_scale : float
         What a saturated channel shows.
+    facts : dict
+        More of the truth about this stream.
+    gaps : list of [index, samples]
+        What was never sent, as far as something was sent after it.
     """
 
     name: str
@@ -81,6 +85,7 @@ class Sender:
     full_scale: float = 32767.0
     mains_hz: float = 50.0
     seed: int = 0
+    facts: dict[str, Any] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=lambda: {"sent": 0, "overflow": 0})
     gaps: list[list[int]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
@@ -200,6 +205,7 @@ class Sender:
             "start_host_ns": self.start_ns,
             "jitter_s": self._jitter_s,
             **self.counts,
+            **self.facts,
         }
 
     def _due(self, at_ns: int) -> int:
