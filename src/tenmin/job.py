@@ -16,7 +16,7 @@ from tenmin.block import Block
 from tenmin.crew import Crew, Worker
 from tenmin.dot import bytes_needed, discard_journal, make_folder, nwb_name, session_id
 from tenmin.errors import EngineGone, MessageRefused, RigError, StreamNeverStarted
-from tenmin.facts import missing
+from tenmin.facts import known, missing, reasons
 from tenmin.launch import EngineSpec
 from tenmin.outcome import outcome
 from tenmin.phases import Event, Facts, Phase
@@ -384,7 +384,8 @@ class Job:
             "session_id": session_id(self.dot),
             "rig": self.rig.as_dict(),
             "protocol": self.protocol.as_dict(),
-            "facts": self.facts,
+            "facts": known(self.facts),
+            "unknown_facts": reasons(self.facts),
             "subject": subjects.of_nwb(self.facts),
             "hashes": {"rig": self.rig.sha256, "protocol": self.protocol.sha256},
         }
