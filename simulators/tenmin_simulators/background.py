@@ -106,9 +106,7 @@ def background(
     ndarray, (n, n_channels), float32
     BackgroundTruth
     """
-    sources = coloured(
-        rng, n, rate_hz, chi, matrix.shape[1], oversample=oversample, low_hz=low_hz
-    )
+    sources = coloured(rng, n, rate_hz, chi, matrix.shape[1], oversample=oversample, low_hz=low_hz)
     gain = (rms * matrix).astype(np.float32)
     covariance = gain.astype(np.float64) @ gain.T.astype(np.float64)
     return sources @ gain.T, BackgroundTruth(chi, rms, covariance)

@@ -84,9 +84,7 @@ class Behaviour:
 
     def states_until(self, t_s: float) -> list[list[float | int]]:
         """(onset, offset, code) of what has begun by `t_s`."""
-        return [
-            [s.onset_s, min(s.offset_s, t_s), s.code] for s in self.states if s.onset_s < t_s
-        ]
+        return [[s.onset_s, min(s.offset_s, t_s), s.code] for s in self.states if s.onset_s < t_s]
 
 
 def states(rng: np.random.Generator, duration_s: float) -> tuple[State, ...]:

@@ -20,11 +20,12 @@ ALPHA_S = 900.0  # after this the alpha rhythm begins anew
 RANGE_UV = 400_000.0  # +-0.4 V, an amplifier with 24 bits
 
 # 64 sites of the 10-10 system, front to back.
-LABELS = tuple(
+SITES = (
     "Fp1 Fpz Fp2 AF7 AF3 AFz AF4 AF8 F7 F5 F3 F1 Fz F2 F4 F6 F8 FT9 FT7 FC5 FC3 FC1 FCz FC2 FC4 "
     "FC6 FT8 FT10 T7 C5 C3 C1 Cz C2 C4 C6 T8 TP9 TP7 CP5 CP3 CP1 CPz CP2 CP4 CP6 TP8 TP10 P7 P5 "
-    "P3 P1 Pz P2 P4 P6 P8 PO7 PO3 POz PO4 PO8 O1 O2".split()
+    "P3 P1 Pz P2 P4 P6 P8 PO7 PO3 POz PO4 PO8 O1 O2"
 )
+LABELS = tuple(SITES.split())
 
 
 def eeg_sender(origin: Origin, options: SimOptions) -> Sender:

@@ -27,6 +27,7 @@ FRAME_PULSE_S = 0.005
 SYNC_HZ = 1.0
 UV_PER_COUNT = 10e6 / 32768  # +-10 V in 16 bits
 TTL_COUNTS = 16384  # 5 V
+TTL_HIGH, TTL_LOW = 6554, 2621  # 2.0 V and 0.8 V, the input levels of TTL
 
 
 class Microscope:
@@ -145,6 +146,9 @@ def build(options: SimOptions) -> Rig:
         "driver": "frame_trigger",
         "source": "nidaq:frame_clock",
         "rate_hz": FRAMES_HZ,
+        "threshold_unit": "counts",
+        "high": float(TTL_HIGH),
+        "low": float(TTL_LOW),
     }
     assert isinstance(probe.wire, LslWire)
     return Rig(

@@ -12,8 +12,9 @@ from typing import Any
 from tenmin.errors import RigError, UsageError
 from tenmin_simulators.behaviour import Behaviour
 from tenmin_simulators.control import Control, Locks, say
+from tenmin_simulators.markers import MarkerSender
 from tenmin_simulators.options import UNTIMED, Fault, SimOptions, parse_fault
-from tenmin_simulators.sender import MarkerSender, Origin, Sender
+from tenmin_simulators.sender import Origin, Sender
 from tenmin_simulators.truth import TruthFile
 
 TICK_S = 0.01
@@ -40,6 +41,8 @@ class Rig:
         What the simulated animal does.
     more_clocks, more_truth : functions, optional
         Clocks without a sender; further keys of the truth.
+    drop_frames : function, optional
+        Places a gap in the imaging frames, which are no stream of their own.
     """
 
     name: str

@@ -10,8 +10,9 @@ import numpy as np
 from tenmin_simulators import background as bg
 from tenmin_simulators.bank import Bank, probe_bank
 from tenmin_simulators.behaviour import Behaviour
+from tenmin_simulators.markers import MarkerSender
 from tenmin_simulators.options import SimOptions
-from tenmin_simulators.sender import MarkerSender, Origin, Sender
+from tenmin_simulators.sender import Origin, Sender
 from tenmin_simulators.timing import SampleClock, wrapped
 from tenmin_simulators.wires import LslWire, OutletInfo
 

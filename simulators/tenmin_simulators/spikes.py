@@ -181,7 +181,7 @@ def add_spikes(
         length = len(unit.waveform)
         for spike in np.round(times * rate_hz).astype(np.int64):
             start = int(spike) - unit.trough
-            if 0 <= start and start + length <= n:
+            if start >= 0 and start + length <= n:
                 samples[start : start + length, columns] += unit.waveform
             else:
                 rows = np.arange(start, start + length)

@@ -26,8 +26,6 @@ BOOT_S = 0.05  # a serial board is silent for this long after its port was opene
 class Wire(Protocol):
     """What a sender needs of a wire."""
 
-    restarts: bool
-
     def plug(self) -> None:
         """Bring it up; the same names as before."""
 
@@ -101,8 +99,6 @@ FORMATS = {
 class LslWire:
     """An LSL outlet."""
 
-    restarts = False
-
     def __init__(self, info: OutletInfo) -> None:
         if info.dtype not in FORMATS:
             raise UsageError(
@@ -169,8 +165,6 @@ class PtyWire:
     frame_bytes : int
         Size of a frame.
     """
-
-    restarts = True
 
     def __init__(
         self, name: str, frame: Callable[[np.ndarray, int], bytes], frame_bytes: int
@@ -257,8 +251,6 @@ class ComWire(PtyWire):
     One end of a pair of virtual ports; whether the other end is open cannot be seen, so it
     sends from the start.
     """
-
-    restarts = False
 
     def __init__(
         self, port: str, frame: Callable[[np.ndarray, int], bytes], frame_bytes: int
