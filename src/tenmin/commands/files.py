@@ -27,10 +27,10 @@ def examples(args: argparse.Namespace, console: Console) -> int:
         written = shipped.write(args.out)
     except OSError as error:
         raise DiskError(f"{args.out} cannot be written: {error}.") from error
-    told = [str(path) for path in written]
-    console.result({"out": str(args.out), "examples": shipped.names(), "written": told})
-    for path in told:
-        console.say(path)
+    names = [str(path) for path in written]
+    console.result({"out": str(args.out), "examples": shipped.names(), "written": names})
+    for name in names:
+        console.say(name)
     if not written:
         console.say(f"Everything is in {args.out} already.")
     return 0
@@ -118,7 +118,7 @@ def add_recover(parser: argparse.ArgumentParser) -> None:
 
 def recover(args: argparse.Namespace, console: Console) -> int:
     """Make the NWB file from a journal alone."""
-    from tenmin.commands.record import KEYS, summary
+    from tenmin.commands.record import summary, told
     from tenmin.outcome import latched, outcome
     from tenmin.recorder.recover import recover as make
 
@@ -126,7 +126,7 @@ def recover(args: argparse.Namespace, console: Console) -> int:
     result = outcome(args.journal, latched(args.journal), None, None)
     report = validated([Path(result["nwb"])], full=False) if result["nwb"] else None
     result["validation"] = report
-    console.result({key: result.get(key) for key in KEYS})
+    console.result(told(result))
     console.say(summary(result))
     code = int(result["exit_code"])
     return code or (0 if report is None or report["ok"] else 1)

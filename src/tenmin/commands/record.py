@@ -27,6 +27,7 @@ KEYS = (
     "completeness",
     "validation",
 )
+VERDICT_KEYS = ("check", "stream", "level", "value", "limit", "unit")
 DEMO_RIG, DEMO_S, DEMO_SETTLE_S, DEMO_PADS_S = "sim:mouse", 60.0, 5.0, 2.0
 
 
@@ -118,11 +119,17 @@ def _record(args: argparse.Namespace, console: Console, full: bool) -> int:
     if report is not None:
         result["validation"] = report
         code = code or (0 if report["ok"] else 1)
-    console.result({key: result.get(key) for key in KEYS})
+    console.result(told(result))
     console.say(summary(result))
     if result.get("error"):
         console.log(f"{result['error']}\n{result['remedy']}")
     return code
+
+
+def told(result: Mapping[str, Any]) -> dict[str, Any]:
+    """What a machine reads of a result: the keys of the contract, and no others."""
+    verdicts = [{k: v.get(k) for k in VERDICT_KEYS} for v in result.get("verdicts") or ()]
+    return {key: verdicts if key == "verdicts" else result.get(key) for key in KEYS}
 
 
 def _validated(result: Mapping[str, Any], full: bool) -> dict[str, Any] | None:
