@@ -42,6 +42,35 @@ def inflate(data: bytes, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
     return np.ascontiguousarray(planes.T).reshape(-1).view(dtype).reshape(shape)
 
 
+class ArrayWriter:
+    """Takes the place of a `ChunkWriter` for the few samples that end up in a table."""
+
+    def __init__(self, columns: int, dtype: Any) -> None:
+        self._parts = [np.zeros((0, columns) if columns > 1 else (0,), dtype)]
+        self.rows = self.written = 0
+        self.band_rows = 1 << 40
+
+    @property
+    def dataset(self) -> np.ndarray:
+        """All rows."""
+        if len(self._parts) > 1:
+            self._parts = [np.concatenate(self._parts)]
+        return self._parts[0]
+
+    def append(self, rows: np.ndarray) -> None:
+        """Take rows."""
+        self._parts.append(rows.copy())
+        self.rows += len(rows)
+
+    def finish(self) -> None:
+        """All rows are there."""
+        self.written = self.rows
+
+    def read_band(self, first_row: int) -> np.ndarray:
+        """All rows."""
+        return self.dataset[first_row:]
+
+
 class ChunkWriter:
     """Fills one dataset, band by band; a band is a row of chunks.
 

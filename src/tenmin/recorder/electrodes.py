@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -56,6 +57,10 @@ def add_electrodes(
         for name, description in COLUMNS.items():
             nwb.add_electrode_column(name=name, description=description)
     impedances = _impedances(stream, facts)
+    if first and "imp" not in nwb.electrodes.colnames:
+        impedances = None  # the column cannot be added to electrodes that are there already
+    elif first and impedances is None:
+        impedances = [math.nan] * stream.n_channels
     for position, label in enumerate(stream.channels):
         measured = {"imp": impedances[position]} if impedances else {}
         nwb.add_electrode(

@@ -51,10 +51,11 @@ def write_skeleton(
     block : mapping
         ``block.json``.
     streams : mapping of str to Stream
-        All streams; those of texts get no place.
+        All streams; those of texts and of frames end up in tables and get no place.
     start : datetime
         UTC of NWB time 0.
     """
+    import h5py
     from pynwb import NWBHDF5IO
 
     nwb = _file(block, start)
@@ -62,11 +63,17 @@ def write_skeleton(
     models: dict[str, Any] = {}
     for stream in streams.values():
         device = _add_device(nwb, stream, block, models)
-        if not stream.is_marker:
+        if not is_table(stream):
             places[stream.name] = _add_stream(nwb, stream, device, block)
-    with NWBHDF5IO(path, "w") as io:
+    # Given as a file: pynwb warns of a path without .nwb, which a temporary name must not have.
+    with h5py.File(path, "w") as file, NWBHDF5IO(file=file, mode="w") as io:
         io.write(nwb)
     return places
+
+
+def is_table(stream: Stream) -> bool:
+    """Whether a stream's samples are events, which a table takes, and no series."""
+    return stream.is_marker or stream.kind == "frames"
 
 
 def session_description(block: Mapping[str, Any]) -> str:

@@ -27,7 +27,7 @@ class Sync:
     Attributes
     ----------
     method : str
-        ``reference``, ``arrival``, ``time_correction``, ``counter of <stream>``, ``none``.
+        ``reference``, ``arrival``, ``time_correction``, ``counter of <stream>``.
     drift_ppm, drift_ppm_u95 : float
         How much faster than the reference it runs; NaN where it has no rate.
     offset_u95_s, residual_s, span_s : float
@@ -128,7 +128,7 @@ class Timeline:
             method = "arrival"
         if len(set(x)) >= 2:
             return clock.fit(np.array(x), np.array(y)), method
-        return (_shifted(x[0], y[0]), method) if x else (None, "none")
+        return (_shifted(x[0], y[0]) if x else None), method
 
     # Times ------------------------------------------------------------------------------------
 
@@ -164,13 +164,16 @@ class Timeline:
         if name == self.reference:
             return self.of_index(index)
         if stream.clock is not None and times is not None:
-            return self.clock(stream.clock).to_nwb(times)
+            return self.of_device_times(name, times)
         if not stream.is_regular or (stream.kind == "frames" and name in self._corrections):
             return self.of_device_times(name, times)
         return self.clock(name).to_nwb(index / stream.rate_hz)
 
     def of_device_times(self, name: str, times: Any) -> Any:
         """NWB seconds of an irregular stream's device times, or of arrivals in host seconds."""
+        source = self._streams[name].clock
+        if source is not None:
+            return self.clock(source).to_nwb(times)
         if name in self._corrections:
             host_s, offset = (np.array(column) for column in self._corrections[name])
             order = np.argsort(host_s - offset)
@@ -179,6 +182,15 @@ class Timeline:
         if self._streams[name].timed:
             return self.clock(name).to_nwb(times)
         return self.of_host(times)
+
+    def knows_stamps_of(self, name: str) -> bool:
+        """Whether a sender's clock was measured, or is another stream's: else arrivals count."""
+        return name in self._corrections or self._streams[name].clock is not None
+
+    def corrections(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """NWB seconds and seconds of the measured clock corrections of a stream."""
+        host_s, offset = (np.array(column) for column in self._corrections.get(name, ([], [])))
+        return np.asarray(self.of_host(host_s)), offset
 
     def clock(self, name: str) -> Clock:
         """The map of one stream; made once."""
@@ -196,7 +208,7 @@ class Timeline:
             return Clock(Sync(name, f"counter of {stream.clock}"), source.to_nwb)
         line, method = self._line(name)
         if line is None:
-            return Clock(Sync(name, "none"), lambda x: self.of_host(x))
+            return Clock(Sync(name, method), self.of_host)
         relation = clock.relate(line, self.host)
 
         def to_nwb(x: Any) -> Any:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from google_crc32c import extend
 
 from tenmin.errors import DiskError
-from tenmin.recorder.chunks import ChunkWriter
+from tenmin.recorder.chunks import ArrayWriter, ChunkWriter
 from tenmin.recorder.reader import Run, StreamReader
 from tenmin.stream import Stream
 
@@ -35,10 +34,13 @@ class Hole:
     flags: int
 
 
+Writer = ChunkWriter | ArrayWriter
+
+
 class Verifier:
     """Compares what stands in the file with the checksums of the journal, record by record."""
 
-    def __init__(self, samples: ChunkWriter, times: ChunkWriter | None) -> None:
+    def __init__(self, samples: Writer, times: Writer | None) -> None:
         self._writers = [samples] if times is None else [samples, times]
         self._bands: list[tuple[int, np.ndarray] | None] = [None] * len(self._writers)
         self._waiting: deque[tuple[int, int, int]] = deque()
@@ -63,7 +65,7 @@ class Verifier:
             for which in range(len(self._writers)):
                 crc = self._extend(crc, which, row, row + n)
             if crc != expected:
-                name = self._writers[0].dataset.name
+                name = getattr(self._writers[0].dataset, "name", "A table")
                 raise DiskError(
                     f"{name} reads back other samples than the journal holds, from row {row} on.",
                     remedy="Check the disk, then run `tenmin recover` with another --out.",
@@ -100,7 +102,7 @@ class Track:
     ----------
     reader : StreamReader
         The journal's side.
-    samples, times, counter : h5py.Dataset
+    samples, times, counter : ChunkWriter or ArrayWriter
         The file's side; `times` of timed streams, `counter` of those that number their samples.
 
     Attributes
@@ -113,20 +115,25 @@ class Track:
         Index and length of records whose samples fail their checksum, left out of the file.
     arrivals : list of (int, int)
         Device index and host time (ns) of the last sample of a run, about one a second.
+    ends : list of (int, int, int)
+        Row, length and checksum of the first and the last record.
     """
 
     def __init__(
-        self, reader: StreamReader, samples: Any, times: Any = None, counter: Any = None
+        self,
+        reader: StreamReader,
+        samples: Writer,
+        times: Writer | None = None,
+        counter: Writer | None = None,
     ) -> None:
         self.reader = reader
-        self.samples = ChunkWriter(samples)
-        self.times = None if times is None else ChunkWriter(times)
-        self.counter = None if counter is None else ChunkWriter(counter)
+        self.samples, self.times, self.counter = samples, times, counter
         self.verifier = Verifier(self.samples, self.times)
         self.segments: list[Segment] = []
         self.holes: list[Hole] = []
         self.damaged: list[tuple[int, int]] = []
         self.arrivals: list[tuple[int, int]] = []
+        self.ends: list[tuple[int, int, int]] = []
         self._last_arrival: tuple[int, int] | None = None
         self._receipts: list[tuple[int, int]] = []  # of a stream without any other time
 
@@ -169,7 +176,9 @@ class Track:
     def _take(self, run: Run) -> None:
         index, n = int(run.record["index"]), len(run.samples)
         self._place(index, n, int(run.record["flags"]))
-        self.verifier.expect(self.samples.rows, n, int(run.record["crc"]))
+        record = self.samples.rows, n, int(run.record["crc"])
+        self.verifier.expect(*record)
+        self.ends = [*self.ends[:1], record]
         self._note_arrival(index + n - 1, n, int(run.record["host_ns"]))
         rows = run.samples
         self.samples.append(rows[:, 0] if self.samples.dataset.ndim == 1 else rows)

@@ -1,0 +1,179 @@
+"""Everything that happened rather than was sampled: markers, triggers, phases, notes, verdicts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tenmin.recorder.account import Account
+from tenmin.recorder.tables import FEWEST_ROWS, Column, events_table, spoken
+from tenmin.recorder.timeline import Timeline
+from tenmin.recorder.track import Track
+from tenmin.stream import Stream
+
+TAKEN = ("id", "timestamp", "duration", "annotation", "frame_index", "device_time")
+
+Event = tuple[float, str, str, str, str]  # NWB seconds, marker, annotation, source, latency
+
+
+def marker_tables(
+    account: Account, streams: Mapping[str, Stream], timeline: Timeline
+) -> tuple[list[Any], list[Event]]:
+    """A table per stream of texts; the markers of streams that have a single one, as events."""
+    tables: list[Any] = []
+    single: list[Event] = []
+    for name, lines in account.markers.items():
+        if name not in streams:
+            continue
+        times = marker_times(streams[name], lines, timeline)
+        values = [str(line["value"]) for line in lines]
+        if len(lines) < FEWEST_ROWS:
+            single += [(t, name, spoken(v), name, "software") for t, v in zip(times, values)]
+            continue
+        stamps = [_number(line.get("device_time")) for line in lines]
+        tables.append(
+            events_table(
+                name,
+                f"Markers of the stream {name}, on the file's time base by the stream's clock "
+                f"map. {_told(streams[name])}",
+                "Acquisition system",
+                times,
+                [
+                    Column("value", "Text of the marker, as received.", values),
+                    Column(
+                        "device_time",
+                        "Time stamp of the marker's sender, seconds, raw as received.",
+                        stamps,
+                    ),
+                ],
+            )
+        )
+    return tables, single
+
+
+def marker_times(
+    stream: Stream, lines: Sequence[Mapping[str, Any]], timeline: Timeline
+) -> np.ndarray:
+    """NWB seconds of markers: by their own stamps where they have any, else by arrival."""
+    arrivals = np.array([line["host_ns"] for line in lines]) * 1e-9
+    times = np.array(timeline.of_host(arrivals))
+    stamps = np.array([_number(line.get("device_time")) for line in lines])
+    known = np.isfinite(stamps)
+    if known.any() and timeline.knows_stamps_of(stream.name):
+        times[known] = timeline.of_device_times(stream.name, stamps[known])
+    return np.maximum(0.0, times)
+
+
+def frame_table(track: Track, timeline: Timeline) -> tuple[Any, list[Event]]:
+    """The frame triggers of one stream as a table; None where there are fewer than two."""
+    stream, name = track.stream, track.stream.name
+    index, stamps = track.index(), track.stamps()
+    times = np.maximum(0.0, timeline.of_samples(name, index, stamps))
+    if len(times) < FEWEST_ROWS:
+        return None, [(float(t), name, "single frame trigger", name, "hardware") for t in times]
+    samples = track.samples.dataset
+    columns = [Column("frame_index", "Number of the frame; a jump is a missing frame.", index)]
+    if stamps is not None:
+        columns.append(
+            Column("device_time", "Time stamp of the sender, seconds, raw as received.", stamps)
+        )
+    for position, label in enumerate(stream.channels):
+        values = samples if samples.ndim == 1 else samples[:, position]
+        told = f"Channel {label} of {name}, as received; unit {stream.unit}."
+        free = label not in TAKEN
+        columns.append(Column(label if free else f"channel_{label}", told, values))
+    resolution = None
+    if stream.clock == timeline.reference:
+        resolution = 1.0 / timeline.rate_hz
+    description = (
+        f"Imaging frames, one row a trigger: {_told(stream)} Times are those of the frames' own "
+        "triggers on the file's time base."
+    )
+    return events_table(name, description, "Acquisition system", times, columns, resolution), []
+
+
+def session_table(
+    lines: Sequence[Mapping[str, Any]], account: Account, timeline: Timeline, more: list[Event]
+) -> Any:
+    """``session_markers``: phases, notes, verdict changes and other events, at least two rows."""
+    events = [_event(line, timeline) for line in lines if "onset_s" in line] + more
+    if len(events) < FEWEST_ROWS:
+        events += _anchors(account, timeline)
+    if len(events) < FEWEST_ROWS:
+        return None
+    return events_table(
+        "session_markers",
+        "What the operator, the software and single markers said about this block; times before "
+        "the file's time zero stand at zero.",
+        "Operator and recording software",
+        np.array([event[0] for event in events]),
+        [
+            Column("annotation", "What it says.", [event[2] for event in events]),
+            Column("marker", "Code of the event.", [event[1] for event in events]),
+            Column("source", "Who or what noted it.", [event[3] for event in events]),
+            Column(
+                "latency",
+                "How exact the time is: hardware, software, human (about 0.5 s).",
+                [event[4] for event in events],
+            ),
+        ],
+    )
+
+
+def _event(line: Mapping[str, Any], timeline: Timeline) -> Event:
+    at = float(timeline.of_host(float(line["onset_s"])))
+    code = str(line.get("code") or "event")
+    text = _sentence(code, line.get("value"))
+    if at < 0:
+        text += f" ({-at:.3f} s before time zero)"
+    if line.get("duration_s"):
+        text += f" (for {float(line['duration_s']):g} s)"
+    source, latency = str(line.get("source") or "unknown"), str(line.get("latency") or "unknown")
+    return max(0.0, at), code, text, source, latency
+
+
+def _sentence(code: str, value: Any) -> str:
+    if code == "verdict":
+        try:
+            told = json.loads(value) if isinstance(value, str) else value
+        except ValueError:
+            told = None
+        if isinstance(told, Mapping):
+            return _verdict(told)
+    return spoken(str(value)) if value not in (None, "") else code
+
+
+def _verdict(told: Mapping[str, Any]) -> str:
+    words = [str(told.get("check")), "of", str(told.get("stream")), str(told.get("level"))]
+    unit = told.get("unit") or ""
+    for key in ("value", "limit"):
+        if isinstance(told.get(key), int | float):
+            words.append(f"{key} {told[key]:g} {unit}".strip())
+    return spoken(" ".join(words))
+
+
+def _anchors(account: Account, timeline: Timeline) -> list[Event]:
+    found = [("block_start", account.start_ns), ("block_end", account.end_ns)]
+    return [
+        (max(0.0, float(timeline.of_host(ns * 1e-9))), code, code, "recorder", "software")
+        for code, ns in found
+        if ns is not None
+    ]
+
+
+def _told(stream: Stream) -> str:
+    facts = [
+        f"{key} {stream.facts[key]}"
+        for key in ("stream_name", "stream_type", "source_id")
+        if stream.facts.get(key)
+    ]
+    return stream.facts.get("description") or (
+        f"{', '.join(facts)}." if facts else f"Device {stream.name}."
+    )
+
+
+def _number(value: Any) -> float:
+    return float("nan") if value is None else float(value)

@@ -1,0 +1,264 @@
+"""From a journal to a validated NWB file, while the block still runs.
+
+``python -m tenmin.recorder.finaliser DOT [--follow]``. A restarted one begins the file anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from tenmin import system
+from tenmin.errors import DiskError, DiskFull, JournalDamaged, RigError
+from tenmin.recorder.account import UNFINISHED, read_account
+from tenmin.recorder.chunks import ArrayWriter, ChunkWriter
+from tenmin.recorder.contents import Block, add_contents, summary
+from tenmin.recorder.dandiset import make_dandiset
+from tenmin.recorder.files import FULL, disk_errors, read_lines, write_json
+from tenmin.recorder.intervals import find_epochs, is_whole
+from tenmin.recorder.reader import JournalReader
+from tenmin.recorder.skeleton import Places, is_table, session_description, write_skeleton
+from tenmin.recorder.timebase import set_time_base
+from tenmin.recorder.timeline import Timeline, utc_of
+from tenmin.recorder.track import Track
+from tenmin.recorder.verify import verify
+from tenmin.recorder.writing import is_recording, size_of
+
+POLL_S = 0.25
+IDLE_S = 10.0  # an acquirer that dies is replaced within 5 s (design.md 1)
+
+
+class Changed(Exception):
+    """The journal has other streams than the file was begun with: begin it anew."""
+
+
+class Finaliser:
+    """Makes one file from one journal.
+
+    Parameters
+    ----------
+    folder : Path
+        The journal.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.journal = JournalReader(folder)
+        self.block = self.journal.block
+        self.nwb = folder.parent / self.block["nwb"]
+        self.part = self.nwb.with_name(self.nwb.name + ".part")
+        self.lines: list[dict[str, Any]] = []
+        self.tracks: dict[str, Track] = {}
+        self.places: dict[str, Places] = {}
+        self._at = 0
+        self._stamp: tuple[int, int] | None = None
+        self._file: Any = None
+
+    def open(self) -> None:
+        """Begin the file: its description, and every series without samples."""
+        import h5py
+
+        self._read_log()
+        start = utc_of(self.block, self.lines, self.block["settle_host_ns"])
+        self.places = write_skeleton(self.part, self.block, self.journal.streams, start)
+        self._file = h5py.File(self.part, "r+")
+        for name, stream in self.journal.streams.items():
+            if stream.is_marker:
+                continue
+            reader = self.journal.open(name)
+            if is_table(stream):
+                stamps = ArrayWriter(1, "<f8") if stream.timed else None
+                rows = ArrayWriter(stream.n_channels, stream.dtype)
+                self.tracks[name] = Track(reader, rows, stamps)
+                continue
+            places = self.places[name]
+            times, counter = (
+                None if path is None else ChunkWriter(self._file[path])
+                for path in (places.times, places.counter)
+            )
+            samples = ChunkWriter(self._file[places.samples])
+            self.tracks[name] = Track(reader, samples, times, counter)
+
+    def advance(self) -> bool:
+        """Take what is new in the journal; whether there was anything.
+
+        Raises
+        ------
+        Changed
+            A stream was added since the file was begun.
+        """
+        grown = self._read_log()
+        for track in self.tracks.values():
+            grown = track.advance() or grown
+        return grown
+
+    def _read_log(self) -> bool:
+        lines, self._at = read_lines(self.folder / "acquirer.jsonl", self._at)
+        self.lines += lines
+        return bool(lines)
+
+    def check_streams(self) -> None:
+        """See whether the journal still has the streams that the file was begun with."""
+        found = (self.folder / "block.json").stat()
+        stamp = found.st_mtime_ns, found.st_size
+        if stamp != self._stamp and JournalReader(self.folder).streams != self.journal.streams:
+            raise Changed
+        self._stamp = stamp
+
+    @property
+    def ended(self) -> bool:
+        """Whether the acquirer has closed the journal."""
+        return any(line.get("t") == "end" for line in self.lines)
+
+    def finish(self) -> dict[str, Any]:
+        """Times, tables, read-back, final name; returns what ``result.json`` says."""
+        while self.advance():
+            pass
+        self.check_streams()
+        for track in self.tracks.values():
+            track.finish()
+        block = self._account()
+        for name, places in self.places.items():
+            set_time_base(self._file, self.tracks[name], places, block.timeline)
+        self._file["session_description"][()] = _description(block)
+        result = summary(block)
+        self.close()
+        add_contents(self.part, block)
+        verify(self.part, block, self.places)
+        return self._publish(result)
+
+    def _account(self) -> Block:
+        account = read_account(self.lines)
+        streams, tracks = self.journal.streams, self.tracks
+        reference = tracks.get(self.block["reference"])
+        first = reference.first_index if reference is not None and reference.n else None
+        arrivals = {name: track.arrivals for name, track in tracks.items()}
+        timeline = Timeline(self.block, streams, self.lines, arrivals, first)
+        for name, track in tracks.items():
+            stamps = track.stamps() if track.stream.clock is not None and track.n else None
+            if stamps is not None:
+                timeline.relate_counts(name, track.index(), stamps)
+        return Block(
+            self.folder,
+            self.block,
+            streams,
+            tracks,
+            account,
+            timeline,
+            self.journal.log("events.jsonl"),
+            find_epochs(account, reference, timeline.zero_index),
+        )
+
+    def _publish(self, result: dict[str, Any]) -> dict[str, Any]:
+        with disk_errors(self.nwb), open(self.part, "r+b") as file:
+            system.sync(file.fileno())
+        with disk_errors(self.nwb):
+            system.replace(self.part, self.nwb)
+        make_dandiset(self.folder.parent.parent)
+        result = {**result, "verified": True, "bytes": self.nwb.stat().st_size}
+        write_json(self.folder / "result.json", result)
+        return result
+
+    def close(self) -> None:
+        """Close the unfinished file; may be called twice."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def _description(block: Block) -> str:
+    text = session_description(block.told)
+    reason = block.account.reason
+    if not is_whole(block.epochs):
+        text += f" Cut short ({reason}): the canonical window is not complete."
+    elif reason == UNFINISHED:
+        text += " The journal was not closed; the file was made from what it holds."
+    return text
+
+
+def finalise(folder: Path, *, follow: bool = False, poll_s: float = POLL_S) -> dict[str, Any]:
+    """Make the file of a journal.
+
+    Parameters
+    ----------
+    folder : Path
+        The ``.dot`` folder.
+    follow : bool
+        Go on until the journal is closed, or until nobody writes it any more.
+    poll_s : float
+        Between two looks at the journal.
+
+    Raises
+    ------
+    JournalDamaged
+        There is nothing to make a file of.
+    DiskFull, DiskError
+        The journal is as it was.
+    """
+    if follow:
+        _await_start(folder, poll_s)
+    while True:
+        maker = Finaliser(folder)
+        try:
+            maker.open()
+            if follow:
+                _follow(maker, poll_s)
+            return maker.finish()
+        except Changed:
+            continue
+        except OSError as error:
+            raise _disk_error(maker.part, error) from error
+        finally:
+            maker.close()
+            maker.part.unlink(missing_ok=True)
+
+
+def _disk_error(path: Path, error: OSError) -> RigError:
+    """HDF5 tells a full disk in words, not always by its number."""
+    if error.errno in FULL or "No space left" in str(error):
+        return DiskFull(f"The disk of {path} is full.")
+    return DiskError(f"{path} cannot be written: {error}.")
+
+
+def _follow(maker: Finaliser, poll_s: float) -> None:
+    changed_at = time.monotonic()
+    while not maker.ended:
+        if maker.advance():
+            changed_at = time.monotonic()
+        elif time.monotonic() - changed_at > IDLE_S and not is_recording(maker.folder):
+            return
+        maker.check_streams()
+        time.sleep(poll_s)
+
+
+def _await_start(folder: Path, poll_s: float) -> None:
+    changed_at, size = time.monotonic(), -1
+    while not (folder / "block.json").exists():
+        if size != (size := size_of(folder)):
+            changed_at = time.monotonic()
+        if time.monotonic() - changed_at > IDLE_S and not is_recording(folder):
+            raise JournalDamaged(f"Nothing was recorded in {folder}.")
+        time.sleep(poll_s)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry point of the process."""
+    parser = argparse.ArgumentParser(prog="tenmin.recorder.finaliser", description=__doc__)
+    parser.add_argument("dot", type=Path, help="the journal, a folder that ends in .dot")
+    parser.add_argument("--follow", action="store_true", help="go on until the block has ended")
+    told = parser.parse_args(arguments)
+    system.lower_priority()
+    try:
+        with system.FileLock(told.dot / "finaliser.lock"):
+            finalise(told.dot, follow=told.follow)
+    except RigError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,186 @@
+"""Where the window lies, and what in the file is no good: ``epochs`` and ``invalid_times``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tenmin.recorder.account import COMPLETE, Account
+from tenmin.recorder.tables import FEWEST_ROWS, Column, intervals
+from tenmin.recorder.timeline import Timeline
+from tenmin.recorder.track import Hole, Track
+
+ESTIMATED, RECONNECT, RESTART = 2, 4, 8  # flags of an index record
+EARLY_S = 1.0  # a stream that ends this long before the reference has lost its end
+BASELINE = "spontaneous_baseline"
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """A stretch of the reference stream: first index and length."""
+
+    label: str
+    index: int
+    n: int
+
+
+@dataclass(frozen=True)
+class Invalid:
+    """A stretch of time that is no data: pad, gap, lost end."""
+
+    start_s: float
+    stop_s: float
+    reason: str
+    stream: str
+
+
+def find_epochs(account: Account, reference: Track | None, zero_index: int) -> list[Epoch]:
+    """The phases of a block on the reference stream's indices, none of them empty.
+
+    What was planned and not reached is left out; a window that ends early says so in its label.
+    """
+    if reference is None or not reference.segments:
+        return []
+    first, end = reference.first_index, reference.end_index
+    found = [Epoch("settling", zero_index, first - zero_index)]
+    if account.t0 is None or account.n_window is None:
+        found.append(Epoch("pad", first, end - first))
+        return [epoch for epoch in found if epoch.n > 0]
+    t0, window_end = account.t0, account.t0 + account.n_window
+    found.append(Epoch("pad", first, min(end, t0) - first))
+    whole = end >= window_end
+    label = BASELINE if whole else f"{BASELINE}_aborted"
+    found.append(Epoch(label, t0, min(end, window_end) - t0))
+    pad_begin = window_end + account.extension
+    found.append(Epoch("extension", window_end, min(end, pad_begin) - window_end))
+    found.append(Epoch("pad", pad_begin, end - pad_begin))
+    return [epoch for epoch in found if epoch.n > 0]
+
+
+def is_whole(epochs: Sequence[Epoch]) -> bool:
+    """Whether the canonical window was reached to its end."""
+    return any(epoch.label == BASELINE for epoch in epochs)
+
+
+def epochs_table(epochs: Sequence[Epoch], timeline: Timeline, account: Account) -> Any:
+    """The ``epochs`` table; None where there are no two rows."""
+    if len(epochs) < FEWEST_ROWS:
+        return None
+    how = (
+        f"The canonical window is the row {BASELINE}: the half-open interval "
+        "[t0_index, t0_index + n_window) of the device indices of "
+        f"{timeline.reference}."
+    )
+    if not is_whole(epochs):
+        how = f"The block was cut short ({account.reason}): the window ends early or is missing."
+    return intervals(
+        "epochs",
+        f"Phases of the block, on the sample clock of {timeline.reference}. {how}",
+        [
+            Column("start_time", "", [timeline.of_index(e.index) for e in epochs]),
+            Column("stop_time", "", [timeline.of_index(e.index + e.n) for e in epochs]),
+            Column("label", "Phase.", [e.label for e in epochs]),
+            Column(
+                "t0_index",
+                f"Device index of {timeline.reference} at which the phase begins.",
+                [e.index for e in epochs],
+            ),
+            Column(
+                "n_window",
+                f"Length of the phase in device indices of {timeline.reference}, missing ones "
+                "included.",
+                [e.n for e in epochs],
+            ),
+        ],
+    )
+
+
+def gap_reason(hole: Hole, track: Track, account: Account) -> str:
+    """Why samples are missing: as the acquirer logged it, else as the record's flags say."""
+    end = hole.index + hole.n
+    if any(hole.index <= index < end for index, _ in track.damaged):
+        return "damaged"
+    logged = account.gap_reasons.get((track.stream.name, hole.index))
+    if logged is not None:
+        return str(logged.get("reason", "gap"))
+    for flag, reason in ((RESTART, "restart"), (RECONNECT, "reconnect")):
+        if hole.flags & flag:
+            return reason
+    return "lost"
+
+
+def is_estimated(hole: Hole, name: str, account: Account) -> bool:
+    """Whether the length of a gap comes from host time, not from a counter."""
+    logged = account.gap_reasons.get((name, hole.index), {})
+    return bool(hole.flags & ESTIMATED) or bool(logged.get("estimated"))
+
+
+def find_invalid(
+    epochs: Sequence[Epoch], tracks: dict[str, Track], timeline: Timeline, account: Account
+) -> list[Invalid]:
+    """One row per pad, per gap of each stream, and per end that a stream has lost."""
+    of_index = timeline.of_index
+    rows = [
+        Invalid(of_index(e.index), of_index(e.index + e.n), "pad", "all")
+        for e in epochs
+        if e.label == "pad"
+    ]
+    end_s = max((of_index(e.index + e.n) for e in epochs), default=0.0)
+    for name, track in tracks.items():
+        for hole in track.holes:
+            start, stop = span_of(track, hole, timeline)
+            reason = f"gap: {gap_reason(hole, track, account)}"
+            reason += " (length estimated)" if is_estimated(hole, name, account) else ""
+            rows.append(Invalid(start, stop, reason, name))
+        rows += _lost_end(track, timeline, end_s)
+    if len(rows) == 1:  # a table needs two rows; nothing was recorded while settling
+        rows += [
+            Invalid(of_index(e.index), of_index(e.index + e.n), "settling", "all")
+            for e in epochs
+            if e.label == "settling"
+        ]
+    return [row for row in rows if row.stop_s > row.start_s]
+
+
+def span_of(track: Track, hole: Hole, timeline: Timeline) -> tuple[float, float]:
+    """When the missing samples would have been, NWB seconds."""
+    name, rate = track.stream.name, track.stream.rate_hz
+    if name == timeline.reference:
+        return timeline.of_index(hole.index), timeline.of_index(hole.index + hole.n)
+    to_nwb = timeline.clock(name).to_nwb
+    start, stop = to_nwb(hole.index / rate), to_nwb((hole.index + hole.n) / rate)
+    return max(0.0, float(start)), float(stop)
+
+
+def _lost_end(track: Track, timeline: Timeline, end_s: float) -> list[Invalid]:
+    stream = track.stream
+    if not stream.is_regular or not track.segments or stream.name == timeline.reference:
+        return []
+    if stream.clock is not None and timeline.clock(stream.name).sync.n_points == 0:
+        return []
+    last_s = float(timeline.clock(stream.name).to_nwb(track.end_index / stream.rate_hz))
+    if end_s - last_s < max(EARLY_S, 3.0 / stream.rate_hz):
+        return []
+    return [Invalid(last_s, end_s, "no data until the end", stream.name)]
+
+
+def invalid_table(rows: Sequence[Invalid]) -> Any:
+    """The ``invalid_times`` table; None where there are no two rows."""
+    if len(rows) < FEWEST_ROWS:
+        return None
+    return intervals(
+        "invalid_times",
+        "Pads around the window, and gaps: samples that the device numbered and nobody received.",
+        [
+            Column("start_time", "", [row.start_s for row in rows]),
+            Column("stop_time", "", [row.stop_s for row in rows]),
+            Column("reason", "Why this time is no data.", [row.reason for row in rows]),
+            Column("stream", "Which stream; all where it is all.", [row.stream for row in rows]),
+        ],
+    )
+
+
+def was_complete(account: Account) -> bool:
+    """Whether the acquirer said that the block ended as planned."""
+    return account.reason == COMPLETE
