@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from tenmin.clock import ClockFit, Line, SecondBins
+from tenmin.clock import ClockFit, EarliestPerSecond, Line, SecondBins
 from tenmin.counter import GAP, RECONNECT, RESTART, Indexer, Run
 from tenmin.errors import DeviceError, DeviceLost, RigError, StreamStalled
 from tenmin.ring import Ring
@@ -92,7 +92,8 @@ class Flow:
         self.derived: list[tuple[Any, Flow]] = []
         self._next_index: int | None = None
         self._reason = ""
-        self._fit, self._bins = ClockFit(), SecondBins()
+        self._fit = ClockFit()
+        self._bins: SecondBins | EarliestPerSecond = EarliestPerSecond()
 
     def opened(self, stream: Stream) -> None:
         """Take the description of a stream whose device was just opened."""
@@ -215,6 +216,10 @@ class Flow:
             if self._fit.n >= 2:
                 self.line = self._fit.line()
 
+    def trust_sender(self) -> None:
+        """The transport measures the sender's clock: its stamps are better than arrivals."""
+        self.corrects, self._bins = True, SecondBins()
+
     def corrected(self, offset: float, now_s: float) -> None:
         """Keep a clock correction measured by the transport."""
         self.correction = offset
@@ -294,7 +299,8 @@ class Source(threading.Thread):
     def __init__(self, driver: Driver, flow: Flow) -> None:
         super().__init__(name=f"source {flow.config.name}", daemon=True)
         self.driver, self.flow = driver, flow
-        flow.corrects = isinstance(driver, Corrected)
+        if isinstance(driver, Corrected):
+            flow.trust_sender()
         self.fatal: RigError | None = None
         self._halt = threading.Event()
         self._correct_at = 0.0
