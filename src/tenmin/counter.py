@@ -90,6 +90,7 @@ class Indexer:
         self.stream = stream
         self.duplicates = self.reordered = self.backward = 0
         self._next: int | None = None
+        self._offset = 0  # unwrapped index minus the device's own
         self._host_ns = 0
         self._time: float | None = None
         self._holes: list[tuple[int, int]] = []
@@ -171,6 +172,7 @@ class Indexer:
         if period:
             steps = self._unwrapped(steps, chunk.device_time, period)
         first, estimated = self._first(chunk, int(raw[0]), int(steps.sum()), period, flags)
+        self._offset = first - int(raw[0])
         flags |= ESTIMATED if estimated else 0
         index = np.empty(len(raw), np.int64)
         index[0] = first
@@ -201,7 +203,7 @@ class Indexer:
         rate = self.stream.rate_hz
         if begun_anew and self.stream.index_restarts:
             return self._estimate(chunk, max(span, 0) + 1), True
-        step = raw - (self._next - 1)
+        step = raw + self._offset - (self._next - 1)
         if not period:
             # A counter that falls back by more than any reordering was reset.
             if step < -max(rate * REORDER_S, span + 1, 1000.0):
@@ -291,8 +293,8 @@ class Indexer:
             return self._release(force=False)
         flags, self._flags = self._flags, 0
         if self._line is None or (flags and not self._same_clock(chunk)):
-            return [self._begin(chunk, flags)]
-        assert self._next is not None
+            flags |= self._begin(chunk)
+        assert self._next is not None and self._line is not None
         index = self._next + np.arange(len(chunk), dtype=np.int64)
         k = first_step(self._line, index, times, times[0] if self._time is None else self._time)
         runs = []
@@ -315,16 +317,16 @@ class Indexer:
         by_host = (chunk.host_ns - self._host_ns) * 1e-9
         return by_device > 0 and abs(by_device - by_host) < 1.0 + 0.01 * by_host
 
-    def _begin(self, chunk: Chunk, flags: int) -> Run:
+    def _begin(self, chunk: Chunk) -> int:
+        """Start a line at a chunk; returns what is true of the step before it."""
         assert chunk.device_time is not None
-        index = 0
+        flags, index = 0, 0
         if self._next is not None:
             index = self._estimate(chunk, len(chunk))
-            flags |= ESTIMATED | (GAP if index > self._next else 0)
-        self._next = index + len(chunk)
+            flags = ESTIMATED | (GAP if index > self._next else 0)
+        self._next, self._time = index, None
         self._line = StampLine(self.stream.rate_hz, index, float(chunk.device_time[0]))
-        self._line.update(np.arange(index, self._next, dtype=np.int64), chunk.device_time)
-        return Run(index, chunk.samples, chunk.device_time, chunk.host_ns, flags)
+        return flags
 
     def _release(self, *, force: bool) -> list[Run]:
         """Number what waits, if its stamps tell by now how much is missing."""

@@ -166,7 +166,8 @@ def missing(
     if not line.settled:
         least = NEW_STAMPS
         if len(stamps) > 2:
-            jitter = max(jitter, 0.886 * float(np.abs(np.diff(stamps[-MAX_STAMPS:])).mean()))
+            apart = np.abs(np.diff(stamps[-MAX_STAMPS:]))
+            jitter = max(jitter, 1.048 * float(np.median(apart)))  # of a normal distribution
     need = min(MAX_STAMPS, max(least, math.ceil((jitter / PHASE_SD) ** 2)))
     tail = stamps[-need:]
     steady = len(tail) >= least and _steady(tail, jitter)
