@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from tenmin.commands.console import Console, add_json, table
+from tenmin.verdict import OK, UNKNOWN
 
 
 def add_examples(parser: argparse.ArgumentParser) -> None:
@@ -142,8 +143,7 @@ def validate(args: argparse.Namespace, console: Console) -> int:
     """Schema, inspector and archive; what is not installed is UNKNOWN."""
     report = validated(args.files, full=True)
     console.result(report)
-    for check in report["checks"]:
-        console.say(f"{check['level']:7} {check['check']}: {check['message']}")
+    console.say(findings_text(report))
     return 0 if report["ok"] else 1
 
 
@@ -156,7 +156,25 @@ def validated(files: Sequence[Path], full: bool) -> dict[str, Any]:
         NWB files.
     full : bool
         Also by nwbinspector and dandi, where they are installed.
-    """
-    from tenmin.validate import validate as ask
 
-    return json.loads(json.dumps(ask(files, full=full)))
+    Returns
+    -------
+    dict
+        ``ok``: nobody has anything to say, whatever its weight; ``checks``: list of check, path,
+        level, message.
+    """
+    from tenmin import validate as validators
+
+    if full:
+        findings = validators.validate(files)
+    else:
+        quick = (validators.schema, validators.invariants)
+        findings = [finding for path in files for ask in quick for finding in ask(path)]
+    ok = all(finding.level in (OK, UNKNOWN) for finding in findings)
+    return {"ok": ok, "checks": [asdict(finding) for finding in findings]}
+
+
+def findings_text(report: dict[str, Any]) -> str:
+    """A report for a person: a line for each thing said."""
+    rows = [(c["level"], c["check"], c["message"] or "nothing to say") for c in report["checks"]]
+    return table(rows)

@@ -156,7 +156,9 @@ def summary(result: Mapping[str, Any]) -> str:
         found = [("verdict", "check", "stream", "value", "limit"), *map(_verdict, verdicts)]
         lines += ["", table(found)]
     if result.get("validation"):
-        lines += ["", *_validation(result["validation"])]
+        from tenmin.commands.files import findings_text
+
+        lines += ["", "validation", findings_text(result["validation"])]
     return "\n".join(lines)
 
 
@@ -188,11 +190,6 @@ def _verdict(verdict: Mapping[str, Any]) -> tuple[str, ...]:
         _number(verdict.get("value"), unit),
         _number(verdict.get("limit"), unit),
     )
-
-
-def _validation(report: Mapping[str, Any]) -> list[str]:
-    lines = [f"{c['level']:7} {c['check']}: {c['message']}" for c in report["checks"]]
-    return ["validation", *lines]
 
 
 def _number(value: Any, unit: str = "") -> str:
