@@ -85,11 +85,20 @@ def test_a_new_engine_adopts_no_living_worker(runtime, until):
         link.send("ready")
         server.poll(10.0)
         server.close()
-        until(lambda: not link.send("progress"))
         with Server(runtime) as heir, WorkerLink(heir.addresses["workers"], "new") as other:
-            assert not link.send("progress")
             other.send("ready")
             assert [heard.worker for heard in heir.poll(10.0)] == ["new"]
+            first = heir.last_heard("new")
+
+            def pinged():  # long enough for a connection to be made again
+                link.send("progress")
+                assert heir.poll(0.0) == []
+                assert other.receive(0.0) == []
+                return heir.last_heard("new") > first
+
+            until(pinged)
+            assert not link.send("progress")
+            assert heir.last_heard("acquirer-1") is None
 
 
 def test_a_restarted_worker_takes_the_name_over(server, link):

@@ -88,10 +88,28 @@ def test_a_wrong_number_of_frames_is_answered(server, dial, frames):
 
 
 def test_a_flooding_frame_cuts_only_its_own_connection(server, dial):
-    dial(zmq.DEALER, server.addresses["commands"]).send(b"x" * 5_000_000)
-    other = dial(zmq.DEALER, server.addresses["commands"])
+    flood, other = (dial(zmq.DEALER, server.addresses["commands"]) for _ in range(2))
+    monitor = flood.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+    flood.send(b"x" * 5_000_000)
+    assert monitor.poll(10_000)
+    flood.disable_monitor()
+    monitor.close(0)
     (request,), _ = answered(server, other, NOTE)
     assert request.message.type == "note"
+    assert server.malformed == 0
+
+
+def test_the_last_replies_leave_before_the_server_closes(runtime, dial):
+    with Server(runtime) as server:
+        socket = dial(zmq.DEALER, server.addresses["commands"])
+        for _ in range(100):
+            socket.send(b'{"v": 1, "type": "status"}')
+        waiting = []
+        while len(waiting) < 100:
+            waiting.extend(server.poll(10.0))
+        for request in waiting:
+            request.reply({"text": "x" * 10_000})
+    assert sum(json.loads(socket.recv())["type"] == "ok" for _ in range(100)) == 100
 
 
 JSON = st.recursive(
