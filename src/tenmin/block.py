@@ -221,7 +221,7 @@ class Block:
             block = replace(block, listening_at=now)
         silent = tuple(name for name, alive_s in facts.alive_s.items() if alive_s is None)
         limit = self.protocol.gates.never_started_s
-        if silent and now - (block.listening_at or now) >= limit:
+        if silent and block.listening_at is not None and now - block.listening_at >= limit:
             text = f"{', '.join(silent)} delivered nothing within {limit:g} s"
             return replace(block, silent=silent)._aborted(now, "never_started", text)
         block = block._guarded(guards.preflight(self.protocol, self.plan, facts))
