@@ -25,7 +25,6 @@ models?, MSPC 2012, doi 10.1145/2247684.2247688.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import json
 from collections.abc import Callable
@@ -470,11 +469,11 @@ class Ring:
         return np.concatenate((self._samples[start:], self._samples[: start + n - self.capacity]))
 
     def close(self) -> None:
-        """Let go of the memory; views that still exist keep it."""
+        """Refuse to be written from now on; the memory goes with the last reference to it.
+
+        It is not unmapped here: another thread might be in the middle of a write.
+        """
         self._plain = self._any = _closed
-        del self._counters, self._runs, self._times, self._samples
-        with contextlib.suppress(BufferError):  # a view keeps it, and frees it when it goes
-            self._memory.close()
 
 
 class Reader:
