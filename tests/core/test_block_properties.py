@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tenmin.block import Block, Facts, Phase, Request, window_samples
@@ -94,6 +94,7 @@ def walk(protocol, request, ticks):
         yield block
 
 
+@settings(deadline=None)
 @given(protocol=st.sampled_from(PROTOCOLS), request=REQUESTS, ticks=TICKS)
 def test_a_block_never_leaves_its_diagram(protocol, request, ticks):
     blocks = list(walk(protocol, request, ticks))
@@ -102,6 +103,7 @@ def test_a_block_never_leaves_its_diagram(protocol, request, ticks):
         assert after.phase is before.phase or aborted or after.phase in ARROWS[before.phase]
 
 
+@settings(deadline=None)
 @given(protocol=st.sampled_from(PROTOCOLS), request=REQUESTS, ticks=TICKS)
 def test_every_change_of_phase_is_logged(protocol, request, ticks):
     blocks = list(walk(protocol, request, ticks))
@@ -110,6 +112,7 @@ def test_every_change_of_phase_is_logged(protocol, request, ticks):
         assert logged == ([str(after.phase)] if after.phase is not before.phase else [])
 
 
+@settings(deadline=None)
 @given(protocol=st.sampled_from(PROTOCOLS), request=REQUESTS, ticks=TICKS)
 def test_the_plan_and_the_canonical_window_never_change(protocol, request, ticks):
     first, *rest = walk(protocol, request, ticks)
@@ -120,6 +123,7 @@ def test_the_plan_and_the_canonical_window_never_change(protocol, request, ticks
         assert block.target_s <= first.plan.hard_max_s
 
 
+@settings(deadline=None)
 @given(protocol=st.sampled_from(PROTOCOLS), request=REQUESTS, ticks=TICKS)
 def test_labels_are_only_ever_added(protocol, request, ticks):
     blocks = list(walk(protocol, request, ticks))
@@ -128,6 +132,7 @@ def test_labels_are_only_ever_added(protocol, request, ticks):
         assert len(set(after.labels)) == len(after.labels)
 
 
+@settings(deadline=None)
 @given(protocol=st.sampled_from(PROTOCOLS), request=REQUESTS, ticks=TICKS)
 def test_nothing_is_recorded_while_a_hard_gate_is_not_met(protocol, request, ticks):
     block, now = Block.new(protocol, request, 0.0), 0.0
@@ -144,6 +149,7 @@ def test_nothing_is_recorded_while_a_hard_gate_is_not_met(protocol, request, tic
         block = after
 
 
+@settings(deadline=None)
 @given(
     protocol=st.sampled_from(PROTOCOLS),
     seconds=st.sampled_from([None, 60.0, 333.3]),

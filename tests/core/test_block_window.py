@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tenmin.block import t0_index, window_samples
@@ -23,11 +23,13 @@ def test_the_window_is_the_nearest_whole_number_of_samples(seconds, rate, n):
     assert window_samples(seconds, rate) == n
 
 
+@settings(deadline=None)
 @given(seconds=st.integers(1, 1200), rate=st.integers(1, 100_000))
 def test_whole_seconds_at_a_whole_rate_are_exact(seconds, rate):
     assert window_samples(float(seconds), float(rate)) == seconds * rate
 
 
+@settings(deadline=None)
 @given(seconds=st.floats(0, 1200), rate=RATES)
 def test_the_window_is_never_off_by_more_than_half_a_sample(seconds, rate):
     exact = Fraction(repr(seconds)) * Fraction(repr(rate))
@@ -42,6 +44,7 @@ def test_a_pad_of_tenths_is_not_a_sample_too_long():
     assert t0_index(0, 0.1, 10.0) == 1
 
 
+@settings(deadline=None)
 @given(start=st.integers(-(2**62), 2**62), pad=st.floats(1, 60), rate=RATES)
 def test_t0_is_the_first_index_at_least_one_pad_later(start, pad, rate):
     exact = Fraction(repr(pad)) * Fraction(repr(rate))

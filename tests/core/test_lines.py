@@ -1,7 +1,7 @@
 import tomllib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tenmin.errors import FaultyFile
@@ -96,6 +96,7 @@ def test_keys_before_a_syntax_error_are_still_found():
     assert locate(TEXT + "x = = 3\n", ("rig", "mains_hz")) == 10
 
 
+@settings(deadline=None)
 @given(
     tables=st.lists(
         st.dictionaries(st.from_regex(r"[a-z]{1,6}", fullmatch=True), st.integers(), min_size=1),

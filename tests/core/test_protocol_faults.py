@@ -1,7 +1,7 @@
 """A lab's own protocol: what is refused, and where it says the fault is."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tenmin.errors import FaultyFile
@@ -177,6 +177,7 @@ def test_a_path_that_leads_nowhere_is_refused(tmp_path):
 LINES = GOOD.splitlines()
 
 
+@settings(deadline=None)
 @given(
     n=st.integers(0, len(LINES) - 1),
     value=st.sampled_from(["1", "-1", "true", '"x"', "[]", "{}", "[[1]]", "{a=1}", "1979-05-27"]),
