@@ -48,6 +48,8 @@ class Block:
         Where it is, and the host time (monotonic seconds) at which that began.
     settle_at, record_at : float or None
         Host times at which SETTLE and RECORDING began.
+    listening_at, heard : float or None, frozenset of str
+        Since when somebody listens to the streams, and which of them have delivered.
     target_s : float
         The window now planned, extensions included, reference seconds.
     gates, waiting : tuple of Gate, tuple of str
@@ -74,6 +76,7 @@ class Block:
     settle_at: float | None = None
     record_at: float | None = None
     listening_at: float | None = None
+    heard: frozenset[str] = frozenset()
     gates: tuple[Gate, ...] = ()
     waiting: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
@@ -219,7 +222,9 @@ class Block:
         block = self
         if facts.alive_s and block.listening_at is None:
             block = replace(block, listening_at=now)
-        silent = tuple(name for name, alive_s in facts.alive_s.items() if alive_s is None)
+        heard = {name for name, alive_s in facts.alive_s.items() if alive_s is not None}
+        block = replace(block, heard=block.heard | heard)
+        silent = tuple(name for name in facts.alive_s if name not in block.heard)
         limit = self.protocol.gates.never_started_s
         if silent and block.listening_at is not None and now - block.listening_at >= limit:
             text = f"{', '.join(silent)} delivered nothing within {limit:g} s"

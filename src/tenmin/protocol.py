@@ -65,13 +65,13 @@ class Protocol:
         All codes: the shared ones and those of the protocol.
     """
 
+    timing: Timing  # first: to a type checker the others have defaults
     id: str = entry(identifier=True)
     version: str = entry(identifier=True)
     title: str = entry()
     species: str = entry(choices=("human", "animal", "tissue"))
     letters: tuple[str, ...] = entry(choices=LETTERS)
     condition: str = entry(choices=CONDITIONS)
-    timing: Timing = dataclasses.field()
     steps: tuple[Step, ...] = entry(named_by="id")
     extend: Extend = dataclasses.field(default=Extend())
     gates: Gates = dataclasses.field(default=Gates())

@@ -122,6 +122,12 @@ def test_the_deadline_of_a_stream_counts_from_when_somebody_listens():
     assert block.step(now + 74, facts(alive_s={"probe": None})).phase is Phase.PREFLIGHT
 
 
+def test_a_stream_that_delivered_once_has_started():
+    block, now = block_in(Phase.PREFLIGHT)
+    block = block.step(now, facts(alive_s={"probe": 1.0}))
+    assert block.step(now + 60, facts(alive_s={"probe": None})).phase is Phase.PREFLIGHT
+
+
 # --- SETTLE and READY
 
 
