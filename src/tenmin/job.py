@@ -28,6 +28,7 @@ from tenmin.service.server import Server
 from tenmin.software import versions
 from tenmin.system import free_bytes
 from tenmin.verdict import LEVELS, UNKNOWN, Verdict
+from tenmin.window import window_samples
 
 WATCHER_SILENT_S = 3.0  # older verdicts say nothing about now
 FINALISER_TRIES = 3
@@ -230,9 +231,7 @@ class Job:
     def fail(self, error: RigError) -> None:
         """Something makes going on pointless; what was recorded is kept."""
         if self.error is None:
-            self.error = error
-            if self.block.phase not in (*ENDED, Phase.CLOSING):
-                self._move(self.block.abort(time.monotonic(), str(error)))
+            self.error = error  # the next step of the block finds it among its facts
 
     # Time ------------------------------------------------------------------------------------
 
@@ -293,7 +292,8 @@ class Job:
         t0, rate = self.progress.get("t0"), self.progress.get("rate_hz")
         if t0 is None or not rate:
             return
-        stop = t0 + round((self.block.target_s + self.block.plan.pads_s) * rate)
+        stop = t0 + window_samples(self.block.target_s, rate)
+        stop += window_samples(self.block.plan.pads_s, rate)
         self._tell("stop_at", index=stop)
 
     def _tell(self, kind: str, **fields: Any) -> None:

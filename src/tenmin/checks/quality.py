@@ -45,9 +45,6 @@ class Alive:
     def tick(self, now_s: float) -> Verdict:
         """Judge the age at `now_s`."""
         name = self.stream.name
-        if not self.stream.is_regular:
-            # Silence of an irregular stream says nothing.
-            return Verdict("alive", name, UNKNOWN, unit="s")
         if self._newest_s is None:
             return Verdict("alive", name, UNKNOWN, None, ALIVE_WARN_S, "s", action="Start it.")
         age = now_s - self._newest_s
@@ -81,7 +78,7 @@ class Gaps:
     def tick(self, now_s: float) -> Verdict:
         """Judge the losses so far."""
         name, rate = self.stream.name, self.stream.rate_hz
-        if not self.stream.is_regular or self._next is None:
+        if self._next is None:
             return Verdict("gaps", name, UNKNOWN, unit="s")
         total, single = self.missing / rate, self.longest / rate
         if total > GAP_FAIL_TOTAL_S or single > GAP_FAIL_SINGLE_S:
@@ -130,7 +127,7 @@ class Saturation:
 def checks_for(stream: Stream) -> list[Check]:
     """The checks that apply to a stream."""
     if stream.is_marker or not stream.is_regular:
-        return [Alive(stream)]
+        return []  # silence of an irregular stream says nothing, and neither do its steps
     found: list[Check] = [Alive(stream), Gaps(stream)]
     if stream.is_electrical:
         found.append(Saturation(stream))
