@@ -28,6 +28,7 @@ from tenmin.recorder.verify import verify
 from tenmin.recorder.writing import is_recording, size_of
 
 POLL_S = 0.25
+SYNC_S = 2.0
 IDLE_S = 10.0  # an acquirer that dies is replaced within 5 s (design.md 1)
 
 
@@ -100,6 +101,11 @@ class Finaliser:
         self.lines += lines
         return bool(lines)
 
+    def sync(self) -> None:
+        """Bring what is written to the disk, so that little is left to do at the end."""
+        with disk_errors(self.part), open(self.part, "r+b") as file:
+            system.sync(file.fileno())
+
     def check_streams(self) -> None:
         """See whether the journal still has the streams that the file was begun with."""
         found = (self.folder / "block.json").stat()
@@ -153,8 +159,7 @@ class Finaliser:
         )
 
     def _publish(self, result: dict[str, Any]) -> dict[str, Any]:
-        with disk_errors(self.nwb), open(self.part, "r+b") as file:
-            system.sync(file.fileno())
+        self.sync()
         with disk_errors(self.nwb):
             system.replace(self.part, self.nwb)
         make_dandiset(self.folder.parent.parent)
@@ -224,8 +229,11 @@ def _disk_error(path: Path, error: OSError) -> RigError:
 
 
 def _follow(maker: Finaliser, poll_s: float) -> None:
-    changed_at = time.monotonic()
+    changed_at = synced_at = time.monotonic()
     while not maker.ended:
+        if time.monotonic() - synced_at > SYNC_S:
+            maker.sync()
+            synced_at = time.monotonic()
         if maker.advance():
             changed_at = time.monotonic()
         elif time.monotonic() - changed_at > IDLE_S and not is_recording(maker.folder):

@@ -42,7 +42,8 @@ def vector_data(column: Column) -> Any:
     if values.dtype.kind == "f" and np.isnan(values).all():
         return None
     data = values.tolist() if values.dtype.kind == "O" else values
-    return VectorData(name=column.name, description=column.description, data=data)
+    told = column.description + (" Bytes of UTF-8." if values.dtype.kind == "S" else "")
+    return VectorData(name=column.name, description=told, data=data)
 
 
 def stored(values: Sequence[Any] | np.ndarray) -> np.ndarray:
