@@ -84,7 +84,8 @@ def _recorded(folder: Path, bench: Bench) -> Iterator[Session]:
     recorder = LabRecorder()
     xdf = folder / "rest.xdf"
     try:
-        assert player.stdout is not None and player.stdout.readline()
+        assert player.stdout is not None
+        assert player.stdout.readline()
         recorder.start(xdf, [{"name": "REST"}])
         lengths = ["--seconds", str(SECONDS), "--settle", "3", "--pads", "1"]
         protocol = ["--protocol", "human-eyes-closed", "--subject", str(subject)]
