@@ -310,8 +310,8 @@ class Ring:
         self._times = np.frombuffer(memory, np.float64, n_times, times_at)
         self._samples = samples.reshape(self.capacity, width)
         self._no_times = np.empty(0)
-        self._plain: Any = None
-        self._any: Any = None
+        self._push: Any = _closed
+        self._push_any: Any = _closed
 
     @classmethod
     def create(cls, path: Path, stream: Stream, seconds: float = 10.0) -> Ring:
@@ -386,7 +386,7 @@ class Ring:
         return ring
 
     def _write_with(self) -> None:
-        self._plain, self._any = _pushers(self._samples.dtype.name)
+        self._push, self._push_any = _pushers(self._samples.dtype.name)
 
     def write(
         self,
@@ -416,15 +416,15 @@ class Ring:
         MalformedData
             Shape or dtype differ from what the stream's description says.
         """
-        times = self._no_times
-        plain = samples.flags.carray
-        if device_time is not None:
-            times, plain = device_time, plain and device_time.flags.carray
-        push = self._plain if plain else self._any
+        times = self._no_times if device_time is None else device_time
         try:
-            wrong = push(self._base, samples, times, run_index, host_ns, flags)
-        except TypeError as e:
-            raise self._misfit(samples, times) from e
+            wrong = self._push(self._base, samples, times, run_index, host_ns, flags)
+        except TypeError:  # not an ordinary array: from now on the kernel that takes any
+            self._push = self._push_any
+            try:
+                wrong = self._push(self._base, samples, times, run_index, host_ns, flags)
+            except TypeError as e:
+                raise self._misfit(samples, times) from e
         if wrong:
             raise self._misfit(samples, times)
 
@@ -473,7 +473,7 @@ class Ring:
 
         It is not unmapped here: another thread might be in the middle of a write.
         """
-        self._plain = self._any = _closed
+        self._push = self._push_any = _closed
 
 
 class Reader:
@@ -558,7 +558,7 @@ class Reader:
 
 
 def _closed(*_: Any) -> int:
-    raise ValueError("the ring is closed")
+    raise ValueError("this ring is closed, or was opened to be read only")
 
 
 def _page(offset: int) -> int:
