@@ -60,7 +60,8 @@ class MarkerSender:
         self._paused = paused
 
     def unplug(self, now_ns: int) -> None:
-        """Cut the wire until `replug`."""
+        """Cut the wire at once, until `replug`."""
+        self.wire.unplug()
         self._unplug_at_ns, self._replug_at_ns = now_ns, None
 
     def replug(self) -> None:

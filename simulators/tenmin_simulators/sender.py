@@ -162,7 +162,8 @@ class Sender:
         self._paused = paused
 
     def unplug(self, now_ns: int) -> None:
-        """Cut the wire until `replug`."""
+        """Cut the wire at once, until `replug`."""
+        self.wire.unplug()
         self._unplug_at_ns, self._replug_at_ns = now_ns, None
 
     def replug(self) -> None:
@@ -264,8 +265,6 @@ class Sender:
         self.next = stop
 
     def _push(self, first: int, stop: int) -> None:
-        self.gaps.extend(self._quiet)
-        self._quiet.clear()
         while first < stop:
             n = min(stop - first, MOST_ROWS)
             samples = self._damaged(self.make(first, n, self.rig_s(first)), first)
@@ -275,6 +274,9 @@ class Sender:
                 stamp += self._jitter_s * self._rng.standard_normal()
             went = self.wire.push(samples, first, stamp)
             self.counts["sent"] += went
+            if went:
+                self.gaps.extend(self._quiet)
+                self._quiet.clear()
             if went < n:
                 self.counts["overflow"] += n - went
                 self._missing(first + went, n - went)

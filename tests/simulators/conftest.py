@@ -93,7 +93,7 @@ class Heard:
         found = pylsl.resolve_byprop("source_id", device["source_id"], timeout=10)
         assert len(found) == 1
         numbers = found[0].channel_format() != pylsl.cf_string
-        self.inlet = pylsl.StreamInlet(found[0], max_buflen=20, as_numpy=numbers)
+        self.inlet = pylsl.StreamInlet(found[0], max_buflen=20, recover=False, as_numpy=numbers)
         self.inlet.open_stream(timeout=10)
         self.samples: list[np.ndarray] = []
         self.times: list[np.ndarray] = []

@@ -1,5 +1,7 @@
 """Continuous generators against oracles of the tests' own: PSD by SciPy, DFA by its five lines."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -65,7 +67,10 @@ def test_the_background_has_the_covariance_of_its_truth():
 def test_the_background_is_cut_from_a_longer_record_so_that_its_ends_do_not_match():
     cut = np.abs([np.ptp(signals.coloured(rng(s), 2000, 100.0, 2.0)[[0, -1]]) for s in range(30)])
     loop = np.abs(
-        [np.ptp(signals.coloured(rng(s), 2000, 100.0, 2.0, oversample=1)[[0, -1]]) for s in range(30)]
+        [
+            np.ptp(signals.coloured(rng(s), 2000, 100.0, 2.0, oversample=1)[[0, -1]])
+            for s in range(30)
+        ]
     )
     assert np.median(cut) > 5 * np.median(loop)
 
@@ -112,7 +117,7 @@ def test_mains_hum_is_the_same_whatever_the_cuts(cuts):
     whole = signals.line(0, 4000, 2000.0, episodes, harmonics=(1, 0.3))
     ends = [0, *sorted(cuts), 4000]
     parts = [
-        signals.line(a, b - a, 2000.0, episodes, harmonics=(1, 0.3)) for a, b in zip(ends, ends[1:])
+        signals.line(a, b - a, 2000.0, episodes, harmonics=(1, 0.3)) for a, b in pairwise(ends)
     ]
     np.testing.assert_allclose(np.concatenate(parts), whole, atol=1e-9)
 

@@ -37,13 +37,11 @@ def test_the_animal_runs_only_in_locomotion(animal):
 def test_the_pupil_follows_the_state_by_a_second_and_a_half(animal):
     drive = (animal.code >= 4).astype(float)
     lags = np.arange(0, 60)
-    slope = np.diff(animal.pupil, prepend=animal.pupil[0])
-    onset = np.flatnonzero((np.diff(drive) > 0)) + 1
+    onset = np.flatnonzero(np.diff(drive) > 0) + 1
     onset = onset[(onset > 100) & (onset < len(drive) - 100)]
     rise = np.mean([animal.pupil[k : k + 60] - animal.pupil[k - 1] for k in onset], axis=0)
     first = lags[rise >= 0.63 * rise[:20].max()][0] * 0.1
     assert 0.5 <= first <= 2.5
-    assert slope.std() > 0
 
 
 def test_sleepiness_has_small_pupils_and_strong_delta(animal):
@@ -53,7 +51,7 @@ def test_sleepiness_has_small_pupils_and_strong_delta(animal):
 
 
 def test_the_way_is_the_integral_of_the_speed(animal):
-    np.testing.assert_allclose(np.diff(animal.position_cm), animal.speed_cm_s[:-1] * 0.1)
+    np.testing.assert_allclose(np.diff(animal.position_cm), animal.speed_cm_s[:-1] * 0.1, atol=1e-9)
 
 
 def test_after_its_time_the_animal_begins_anew_and_its_way_goes_on(animal):

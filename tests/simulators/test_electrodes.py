@@ -25,7 +25,9 @@ def test_a_dead_channel_is_constant_from_its_onset_and_others_are_not(samples):
 def test_flat_runs_are_the_runs_of_the_truth(samples):
     events = signals.flat_runs(np.random.default_rng(1), samples, RATE, 1, 5)
     same = np.flatnonzero(np.diff(samples[:, 1]) == 0)
-    told = np.concatenate([np.arange(round(e.onset_s * RATE), round(e.offset_s * RATE)) for e in events])
+    told = np.concatenate(
+        [np.arange(round(e.onset_s * RATE), round(e.offset_s * RATE)) for e in events]
+    )
     np.testing.assert_array_equal(same + 1, told)
 
 

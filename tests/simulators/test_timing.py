@@ -1,5 +1,7 @@
 """Clocks and packets: every number of the truth is exact."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -79,7 +81,7 @@ def test_the_gaps_of_the_truth_are_what_no_packet_carries(seed, n, per, drop, do
     np.testing.assert_array_equal(times == 0, missing)
     doubled = sorted(set(p.first for p in sent if sum(q.first == p.first for q in sent) > 1))
     assert doubled == sorted(truth.duplicated)
-    backwards = [b.first for a, b in zip(sent, sent[1:]) if b.first < a.first]
+    backwards = [b.first for a, b in pairwise(sent) if b.first < a.first]
     assert backwards == truth.reordered
 
 
