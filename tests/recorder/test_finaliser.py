@@ -22,6 +22,7 @@ from tenmin.stream import Stream
 from tenmin.system import FileLock
 from tests.recorder import journals
 from tests.recorder.journals import Source, eeg, make, probe, treadmill
+from tests.recorder.small_disk import run_on_small_disk
 from tests.recorder.waiting import until
 
 ROOT = Path(__file__).parents[2]
@@ -565,11 +566,4 @@ except DiskFull as error:
 
 
 def test_a_disk_too_small_for_the_file_leaves_the_journal_alone(tmp_path):
-    mount = f'mount -t tmpfs -o size=4m none {tmp_path} && exec "$0" -c "$1" {tmp_path}'
-    run = subprocess.run(
-        ["unshare", "-rm", "sh", "-c", mount, sys.executable, FULL],
-        capture_output=True, text=True, cwd=ROOT,
-    )  # fmt: skip
-    if "mount" in run.stderr or "unshare" in run.stderr:
-        pytest.skip(f"NOT TESTED: a full disk needs a user namespace: {run.stderr.strip()}")
-    assert run.stdout.split() == ["full", "True"], run.stderr
+    assert run_on_small_disk(tmp_path, "4m", FULL) == ["full", "True"]

@@ -31,6 +31,7 @@ from tenmin.recorder.reader import JournalReader, StreamReader
 from tenmin.recorder.records import RECORD
 from tenmin.stream import Stream
 from tests.recorder import journals
+from tests.recorder.small_disk import run_on_small_disk
 from tests.recorder.waiting import until
 
 STREAM = Stream("s", ("a", "b", "c"), 100.0, "volts", dtype="int16", timed=True, counter=True)
@@ -305,16 +306,7 @@ except DiskFull:
 
 
 def test_a_small_disk_that_fills_up_keeps_every_record(tmp_path):
-    mount = f'mount -t tmpfs -o size=1m none {tmp_path} && exec "$0" -c "$1" {tmp_path}'
-    if shutil.which("unshare") is None:
-        pytest.skip("NOT TESTED: a full disk needs unshare and a user namespace")
-    run = subprocess.run(
-        ["unshare", "-rm", "sh", "-c", mount, sys.executable, TMPFS],
-        capture_output=True, text=True, cwd=Path(__file__).parents[2],
-    )  # fmt: skip
-    if "mount" in run.stderr or "unshare" in run.stderr:
-        pytest.skip(f"NOT TESTED: a full disk needs a user namespace: {run.stderr.strip()}")
-    assert run.stdout.split() == ["full", "True"], run.stderr
+    assert run_on_small_disk(tmp_path, "1m", TMPFS) == ["full", "True"]
 
 
 WRITER = """
