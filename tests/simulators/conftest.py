@@ -58,7 +58,7 @@ class Played:
 
     def stop(self) -> dict[str, Any]:
         """End it; returns the last truth."""
-        self.process.terminate()
+        assert self.tell({"stop": True}) == {"done": "stop"}
         assert self.process.wait(20) == 0, self.process.stderr.read()
         return self.truth()
 

@@ -1,12 +1,13 @@
 """Locks that keep a simulator alive."""
 
-import fcntl
 import time
 
 import pytest
 from tenmin_simulators import control
 
 from tests.simulators.conftest import until
+
+fcntl = pytest.importorskip("fcntl")
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Rigs of several devices on their real wires, read by readers of our own."""
 
 import json
+import os
 import signal
 
 import numpy as np
@@ -167,6 +168,7 @@ def test_a_wrong_command_is_refused_with_a_reason_and_changes_nothing(play, line
     assert quick.process.poll() is None
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows ends a process without asking it")
 @pytest.mark.parametrize("how", ["SIGTERM", "SIGINT"])
 def test_a_signal_ends_it_in_order_with_its_truth_written(play, hear, how):
     quick = play("quick")
@@ -254,6 +256,7 @@ def test_the_frame_clock_has_thirty_pulses_a_second_less_the_dropped_ones(play, 
     assert probe.pull() > 0
 
 
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs pseudo-terminals")
 def test_the_treadmill_and_the_eye_follow_the_states_of_the_truth(play, hear):
     mouse = play("mouse", "--channels", "4", "--rate", "1000")
     port = serial.Serial(mouse.device("treadmill")["port"], timeout=1.0)
