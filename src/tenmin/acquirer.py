@@ -20,6 +20,7 @@ from typing import Any
 from tenmin import registry, ring
 from tenmin.errors import RigBusy, RigError
 from tenmin.eventlog import EventLog
+from tenmin.parent import Parent
 from tenmin.recorder.journal import read_log
 from tenmin.recording import Recording
 from tenmin.rig import device_configs
@@ -54,6 +55,7 @@ class Acquirer:
         self.sources: list[Source] = []
         self.recording: Recording | None = None
         self.spool: dict[str, Any] = {}
+        self._ended: str | None = None  # how an earlier acquirer ended the journal
         self._bell = Bell(folder / "watcher.wake")
         self._pair_at = 0.0
 
@@ -69,16 +71,20 @@ class Acquirer:
         if spool["restarted"]:
             for flow in self.flows.values():
                 flow.restore()
-            self._resume(_written(Path(spool["dot"]) / "acquirer.jsonl"))
+            self._resume(spool, _written(Path(spool["dot"]) / "acquirer.jsonl"))
         for source in self.sources:
             source.start()
 
-    def _resume(self, written: dict[str, Any]) -> None:
-        """Go on where an earlier acquirer was killed."""
-        if written:
+    def _resume(self, spool: dict[str, Any], written: dict[str, Any]) -> None:
+        """Go on where an earlier acquirer was killed, with orders that it may have missed."""
+        if written or spool["settling"]:
             self.settle()
-        if "start" in written and "end" not in written:
+        if "end" in written:
+            self._ended = written["end"]["reason"]
+        elif "start" in written:
             self.record(written["start"]["block"], written)
+        elif spool["block"] is not None:
+            self.record(spool["block"])
 
     def _make_sources(self, spool: dict[str, Any]) -> None:
         rings = self.folder / "rings"
@@ -146,7 +152,7 @@ class Acquirer:
             "reached": recording.window_index if recording else None,
             "stop": recording.stop_index if recording else None,
             "rate_hz": recording.rate_hz if recording else None,
-            "ended": recording.ended if recording and recording.finished.is_set() else None,
+            "ended": recording.ended if recording and recording.finished.is_set() else self._ended,
             "free_bytes": free_bytes(Path(dot)) if dot and Path(dot).exists() else None,
         }
 
@@ -187,8 +193,8 @@ class Worker:
 
     def __init__(self, folder: Path, name: str) -> None:
         self.folder = folder
-        config = json.loads((folder / "worker.json").read_text("utf-8"))
-        self.link = WorkerLink(config["workers"], name)
+        self.parent = Parent(folder)
+        self.link = WorkerLink(self.parent.endpoint, name)
         self.acquirer: Acquirer | None = None
         self._progress_at = self._orphan_at = 0.0
         self._orphaned = self._told = False
@@ -252,7 +258,7 @@ class Worker:
         now = time.monotonic()
         if now >= self._orphan_at:
             self._orphan_at = now + ORPHAN_CHECK_S
-            self._orphaned = not FileLock.held(self.folder / "engine.lock")
+            self._orphaned = self.parent.gone
         if not self._orphaned:
             return False
         recording = self.acquirer.recording if self.acquirer else None

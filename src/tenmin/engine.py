@@ -15,8 +15,9 @@ import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
-from tenmin import __version__
+from tenmin import __version__, parent
 from tenmin.crew import Crew
 from tenmin.errors import EngineGone, MessageRefused, RigBusy, RigError
 from tenmin.job import Job
@@ -33,6 +34,7 @@ TICK_S = 0.1
 LINGER_S = 10.0  # after its last block an engine waits for clients that want the result
 UNASKED_S = 60.0  # how long an engine that was started for one block waits for its start
 MAX_DEATHS = 10  # of one role within a block
+FINISHED = {"message": "The block of an earlier engine, which died, is finished."}
 
 
 class Engine:
@@ -62,6 +64,7 @@ class Engine:
     def run(self) -> int:
         """Serve until stopped, or until the last block of an engine that lives for one."""
         self._announce()
+        self._finish_orphan()
         if self.orphan is None:
             self._man()
         self._write_state(None)
@@ -81,10 +84,7 @@ class Engine:
         return self._end()
 
     def _announce(self) -> None:
-        addresses = self.server.addresses
-        (self.folder / "worker.json").write_text(
-            json.dumps({"workers": addresses["workers"]}), "utf-8"
-        )
+        parent.announce(self.folder, self.server.addresses["workers"], uuid4().hex)
 
     def _write_state(self, dot: Path | None) -> None:
         """Say where this engine is, and which journal it is responsible for."""
@@ -107,8 +107,9 @@ class Engine:
             self.simulation = Simulation.start(self.folder, self.spec)
             self.crew = Crew(self.folder, self.simulation.env)
             self.rig = self.rig.with_devices(self.simulation.devices)
-        self.crew.start_linked("acquirer", "tenmin.acquirer")
-        self.crew.start_linked("watcher", "tenmin.watcher")
+        for role in ("acquirer", "watcher"):
+            if not self.crew.of(role):
+                self.crew.start_linked(role, f"tenmin.{role}")
 
     def _asked_to_end(self, *_: Any) -> None:
         self._stopping = True
@@ -121,6 +122,9 @@ class Engine:
             request.reply(self._do(message))
         except RigError as error:
             request.refuse(error)
+        except Exception as error:  # a block may be running: no request may end it
+            traceback.print_exc()
+            request.refuse(MessageRefused(f"`{message.type}` failed in the engine: {error!r}."))
 
     def _do(self, message: messages.Request) -> dict[str, Any]:
         if isinstance(message, messages.Hello | messages.Status):
@@ -146,6 +150,7 @@ class Engine:
             raise RigBusy(f"An earlier block is still being finished: {self.orphan.dot}.")
         if self._busy():
             raise RigBusy("A block is running on this rig.")
+        self._man()  # an engine that had to finish a dead one's block has no workers yet
         self.result, self._idle_since = None, None
         self.job = Job.start(message, self.rig, self.spec, self.folder, self.crew, self.server)
         self._write_state(self.job.dot)
@@ -191,12 +196,13 @@ class Engine:
     def _supervise(self) -> None:
         for worker in self.crew.died():
             self.server.forget(worker.name)
+            words = self.crew.last_words(worker)
+            if self.job is not None:
+                self.job.lost(worker, words)
             vital = worker.role != "finaliser"  # the file can be made later as well
             if vital and self.crew.deaths.get(worker.role, 0) > MAX_DEATHS:
-                self._give_up(worker.role, self.crew.last_words(worker))
+                self._give_up(worker.role, words)
                 continue
-            if self.job is not None:
-                self.job.lost(worker, self.crew.last_words(worker))
             if worker.role == "acquirer" and not self.crew.of("acquirer"):
                 self.crew.start_linked("acquirer", "tenmin.acquirer")
             elif worker.role == "acquirer":
@@ -217,16 +223,11 @@ class Engine:
 
     def _tick(self) -> None:
         if self.orphan is not None:
-            self.orphan.step()
-            self.server.publish("snapshot", self.orphan.snapshot())
-            if self.orphan.over:
-                self.result = self.orphan.result
-                self.server.publish("result", self.result or {})
-                self.orphan = None
-                if not self.spec.once:
-                    self._man()
+            self._finish_orphan()
             return
         if self.job is None:
+            if self.result is not None:  # whose client may come only now
+                self.server.publish("snapshot", {"phase": "IDLE", "over": True, **FINISHED})
             return
         self.job.step()
         if self.simulation is not None and self.job.t0_host_ns is not None:
@@ -237,6 +238,19 @@ class Engine:
             self.server.publish("result", self.result or {})
             self._write_state(None)
             self.crew.deaths.clear()
+
+    def _finish_orphan(self) -> None:
+        """One step towards the file of a dead engine's block."""
+        if self.orphan is None:
+            return
+        self.orphan.step()
+        self.server.publish("snapshot", self.orphan.snapshot())
+        if self.orphan.over:
+            self.result = self.orphan.result
+            self.server.publish("result", self.result or {})
+            self.orphan = None
+            if not self.spec.once:
+                self._man()
 
     def _over(self) -> bool:
         if self._stopping:

@@ -15,9 +15,10 @@ from tenmin import subject as subjects
 from tenmin.block import Block
 from tenmin.crew import Crew, Worker
 from tenmin.dot import bytes_needed, discard_journal, make_folder, nwb_name, session_id
-from tenmin.errors import EngineGone, MessageRefused, RigError, StreamNeverStarted
+from tenmin.errors import DeviceLost, EngineGone, MessageRefused, RigError, StreamNeverStarted
 from tenmin.facts import known, missing, reasons
 from tenmin.launch import EngineSpec
+from tenmin.orphan import IN_PROGRESS
 from tenmin.outcome import outcome
 from tenmin.phases import Event, Facts, Phase
 from tenmin.phases import Request as BlockRequest
@@ -33,7 +34,6 @@ from tenmin.window import window_samples
 WATCHER_SILENT_S = 3.0  # older verdicts say nothing about now
 FINALISER_TRIES = 3
 FINALISER_AGAIN_S = 1.0
-IN_PROGRESS = "block_in_progress.json"
 ENDED = (Phase.SUMMARISED, Phase.ABORTED)
 RUNNING = (Phase.RECORDING, Phase.EXTENDING, Phase.CLOSING)
 
@@ -84,18 +84,19 @@ class Job:
         self.over = False
         self._verdicts_at = 0.0
         self._settle_ns: int | None = None
+        self._decided: dict[str, Any] | None = None  # block.json, from RECORDING on
         self._acquirer: str | None = None
         self._restarts = 0
         self._final_tries = 0  # of the writer, since the journal is closed
         self._finalise_at = 0.0
         self._last_words = ""
-        self._finalised = self._ended = False
+        self._finalised = self._ended = self._reached_end = False
 
     @classmethod
     def start(cls, *args: Any) -> Job:
         """Make the folder, tell the workers, and return the running block."""
         job = cls(*args)
-        job._write_spool(None)
+        job._write_spool()
         (job.folder / IN_PROGRESS).write_text(json.dumps({"dot": str(job.dot)}), "utf-8")
         rings = job.folder / "rings"
         for old in rings.glob("*") if rings.exists() else ():
@@ -114,8 +115,16 @@ class Job:
         for worker in self.crew.of("acquirer"):
             if worker.ready and not worker.leaving:
                 self._acquirer = worker.name
-                self.server.tell(worker.name, "go", spool=str(self.folder / "spool.json"))
+                self._tell("go", spool=str(self._write_spool()))
+                self._repeat_orders()
                 return
+
+    def _repeat_orders(self) -> None:
+        """Tell a new acquirer what is not in its spool and the last one may not have heard."""
+        if self.block.phase is Phase.ABORTED:
+            self._tell("abort", reason="aborted")
+        elif self.block.phase in RUNNING and self.block.target_s != self.block.plan.seconds:
+            self._extend()
 
     def man_watcher(self, worker: Worker) -> None:
         """Let a watcher watch."""
@@ -129,10 +138,11 @@ class Job:
         elif not worker.leaving and not self.over:
             value = f"{worker.role} died and is started again"
             self._log(Event(time.monotonic(), "device_warning", value))
+            if worker.role == "watcher":
+                self._verdicts_at = 0.0  # UNKNOWN until the next one has seen something
             if worker.name == self._acquirer:
                 self._acquirer = None
                 self._restarts += 1
-                self._write_spool(None)
                 self.man_acquirer()
 
     def _finaliser_ended(self, worker: Worker, words: str) -> None:
@@ -151,13 +161,18 @@ class Job:
             return
         if not (self.dot / "block.json").exists():
             return
-        if self._ended:
+        if self._closed:
             self._final_tries += 1
             if self._final_tries > FINALISER_TRIES:
                 self._unwritten()
                 return
         follow = () if self._ended else ("--follow",)
         self.crew.start("finaliser", "tenmin.recorder.finaliser", str(self.dot), *follow)
+
+    @property
+    def _closed(self) -> bool:
+        """Whether nobody writes the journal any more."""
+        return self._ended or (self.block.phase in ENDED and self._acquirer is None)
 
     def _unwritten(self) -> None:
         self.fail(
@@ -174,13 +189,26 @@ class Job:
         if isinstance(message, messages.Progress) and worker.name == self._acquirer:
             self.progress = message.data
             if message.data.get("ended"):
-                self._ended = True
+                self._journal_ended(message.data["ended"])
         elif isinstance(message, messages.Verdicts):
             self._take_verdicts(message)
         elif isinstance(message, messages.Failed):
             error = RigError(message.message, remedy=message.remedy)
             error.exit_code = message.exit_code
             self.fail(error)
+
+    def _journal_ended(self, reason: str) -> None:
+        self._ended, self._reached_end = True, reason == "complete"
+        if reason == "reference lost":
+            told = self.progress["streams"].get(self.rig.primary.name, {}).get("error")
+            self.fail(
+                DeviceLost(
+                    f"The reference stream {self.rig.primary.name} never came back: "
+                    f"{told or 'it sends nothing'}",
+                    remedy="The block ended at its planned time and what came is in the file; "
+                    "mend the device, then record again.",
+                )
+            )
 
     def _take_verdicts(self, message: messages.Verdicts) -> None:
         before = {(v.check, v.stream): v.level for v in self.verdicts}
@@ -195,12 +223,11 @@ class Job:
             if before.get(key) != verdict.level:
                 value = json.dumps(asdict(verdict))
                 self._log(Event(self._verdicts_at, "verdict", value))
-        self.metrics.write(
-            {
-                "host_s": self._verdicts_at,
-                "values": [[v.check, v.stream, v.level, v.value] for v in self.verdicts],
-            }
-        )
+        values = [[v.check, v.stream, v.level, v.value] for v in self.verdicts]
+        try:
+            self.metrics.write({"host_s": self._verdicts_at, "values": values})
+        except RigError as error:
+            self.fail(error)
 
     def _latch(self, key: tuple[str, str], verdict: Verdict) -> None:
         kept = self.worst.get(key)
@@ -281,7 +308,8 @@ class Job:
             self._settle_ns = time.monotonic_ns()
             self._tell("settle")
         elif phase is Phase.RECORDING:
-            path = self._write_spool(self._block_json())
+            self._decided = self._block_json()
+            path = self._write_spool()
             self._tell("record", spool=str(path))
             for worker in self.crew.of("watcher"):
                 self.server.tell(worker.name, "record", spool=str(path))
@@ -305,6 +333,8 @@ class Job:
         reached, t0 = self.progress.get("reached"), self.progress.get("t0")
         rate = self.progress.get("rate_hz")
         window = None if t0 is None or reached is None else max(0.0, (reached - t0) / rate)
+        if self._reached_end:
+            window = max(window or 0.0, self.block.target_s)
         needed = bytes_needed(streams, self.block.target_s + 2 * self.block.plan.pads_s)
         return Facts(
             alive_s={
@@ -336,13 +366,16 @@ class Job:
 
     def _finish(self) -> None:
         recorded = (self.dot / "block.json").exists()
-        if recorded and not self._ended and self._acquirer is not None:
+        if recorded and not self._closed:
             return  # the acquirer closes the journal first
         if recorded and not self._finalised and self._final_tries <= FINALISER_TRIES:
             return
         self.over = True
-        self.events.close()
-        self.metrics.close()
+        for log in (self.events, self.metrics):
+            try:
+                log.close()
+            except RigError as error:
+                self.fail(error)
         self.result = outcome(self.dot, self.worst.values(), self.block, self.error)
         for worker in self.crew.of("acquirer"):
             if worker.name == self._acquirer:
@@ -355,13 +388,15 @@ class Job:
 
     # Files -----------------------------------------------------------------------------------
 
-    def _write_spool(self, block: dict[str, Any] | None) -> Path:
+    def _write_spool(self) -> Path:
+        """All orders so far, for whoever takes the data path."""
         path = self.folder / "spool.json"
         spool = {
             "dot": str(self.dot),
             "devices": self.rig.device_tables,
             "restarted": self._restarts,
-            "block": block,
+            "settling": self._settle_ns is not None,
+            "block": self._decided,
         }
         part = path.with_suffix(".part")
         part.write_text(json.dumps(spool), "utf-8")
@@ -391,7 +426,10 @@ class Job:
         }
 
     def _log(self, event: Event) -> None:
-        self.events.write(event.as_dict(), sync=event.code == "phase")
+        try:
+            self.events.write(event.as_dict(), sync=event.code == "phase")
+        except RigError as error:
+            self.fail(error)
         self.server.publish("event", event.as_dict())
 
     def snapshot(self) -> dict[str, Any]:

@@ -8,12 +8,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tenmin.errors import JournalDamaged
+from tenmin.dot import discard_journal
+from tenmin.errors import EngineGone, JournalDamaged
 from tenmin.outcome import latched, outcome
 from tenmin.recorder.journal import read_log
 from tenmin.system import FileLock, spawn
 
 TRIES = 3
+IN_PROGRESS = "block_in_progress.json"  # in the rig's folder: the journal that is being written
 
 
 class Orphan:
@@ -44,7 +46,9 @@ class Orphan:
         result = self.dot / "result.json"
         if self.recording or FileLock.held(self.dot / "finaliser.lock"):
             return
-        if result.exists():
+        if not (self.dot / "block.json").exists():
+            self._drop()
+        elif result.exists():
             self._end(outcome(self.dot, latched(self.dot), None, None))
         elif self._finaliser is None or self._finaliser.poll() is not None:
             self._again()
@@ -59,8 +63,20 @@ class Orphan:
         with (self.folder / "finaliser.log").open("ab") as output:
             self._finaliser = spawn(args, stdout=output, stderr=output)
 
+    def _drop(self) -> None:
+        """Nothing was recorded: a folder of empty logs would only look like a journal."""
+        error = EngineGone(
+            "The engine died before the recording began; nothing was recorded.",
+            remedy="Start the block again.",
+        )
+        result = outcome(self.dot, (), None, error)
+        if self.dot.exists():
+            discard_journal(self.dot)
+        self._end({**result, "journal": None})
+
     def _end(self, result: dict[str, Any]) -> None:
         self.result, self.over = result, True
+        (self.folder / IN_PROGRESS).unlink(missing_ok=True)
 
     def snapshot(self) -> dict[str, Any]:
         """What clients may know: the progress stands in the journal itself."""
@@ -77,10 +93,7 @@ class Orphan:
 
 def unfinished(folder: Path) -> Orphan | None:
     """The block that the last engine of this folder left behind, if it did."""
-    path = folder / "block_in_progress.json"
+    path = folder / IN_PROGRESS
     if not path.exists():
         return None
-    dot = Path(json.loads(path.read_text("utf-8"))["dot"])
-    if not (dot / "block.json").exists():
-        return None  # it died before the first sample: there is nothing to make a file of
-    return Orphan(folder, dot)
+    return Orphan(folder, Path(json.loads(path.read_text("utf-8"))["dot"]))

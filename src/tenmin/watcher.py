@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import json
 import os
 import sys
 import time
@@ -19,9 +18,10 @@ from typing import Any
 from tenmin import ring
 from tenmin.checks.quality import Check, Gaps, checks_for
 from tenmin.errors import RigError
+from tenmin.parent import Parent
 from tenmin.ring import Reader, Ring
 from tenmin.service.link import WorkerLink
-from tenmin.system import FileLock, Wake
+from tenmin.system import Wake
 from tenmin.verdict import Verdict
 
 WAIT_S = 0.05
@@ -67,8 +67,8 @@ class Watcher:
 
     def __init__(self, folder: Path, name: str) -> None:
         self.folder = folder
-        config = json.loads((folder / "worker.json").read_text("utf-8"))
-        self.link = WorkerLink(config["workers"], name)
+        self.parent = Parent(folder)
+        self.link = WorkerLink(self.parent.endpoint, name)
         self.wake = Wake(folder / "watcher.wake")
         self.streams: dict[str, Watched] = {}
         self._watching = False
@@ -86,7 +86,7 @@ class Watcher:
             now = time.monotonic()
             if now >= look_at:
                 look_at = now + LOOK_S
-                if not FileLock.held(self.folder / "engine.lock"):
+                if self.parent.gone:
                     return self._quit()
                 self._look()
             for watched in self.streams.values():
