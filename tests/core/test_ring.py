@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from tenmin.counter import GAP, Last
 from tenmin.errors import DiskError, MalformedData, RigError
-from tenmin.ring import MAX_RUNS, Ring, warm
+from tenmin.ring import Ring, warm
+from tenmin.ring._ring import MAX_RUNS
 from tenmin.stream import Stream
 
 DTYPES = ["float32", "float64", "int8", "uint8", "int16", "uint16", "int32", "int64"]

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from tenmin.counter import GAP
-from tenmin.ring import RESERVED, WRITTEN, Ring
+from tenmin.ring import Ring
+from tenmin.ring._kernels import RESERVED, WRITTEN
 from tenmin.stream import Stream
 
 CHANNELS = 16

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tenmin.ring import compiled
+from tenmin.ring import COMMON_DTYPES, compiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,3 +33,12 @@ def count_saturated(samples: NDArray, low: float, high: float) -> NDArray[np.int
         for c in range(row.size):
             n[c] += row[c] <= low or row[c] >= high
     return n
+
+
+def warm(*dtypes: str) -> None:
+    """Compile, or load from the cache, what pieces of rings of these formats need."""
+    for dtype in dtypes or COMMON_DTYPES:
+        samples = np.zeros((1, 1), dtype)
+        count_saturated(samples, 0.0, 0.0)
+        samples.flags.writeable = False  # as the pieces of a ring in another process
+        count_saturated(samples, 0.0, 0.0)

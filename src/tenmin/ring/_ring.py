@@ -1,258 +1,37 @@
-"""Samples in flight: one writer, many readers in any process, fixed memory.
-
-A ring is a mapped file: a description, a few counters, a table of run records, device times, and
-samples ``(capacity, n_channels)`` in the device's dtype. Counters are 64-bit and never wrap.
-
-Why a reader may trust what it reads
-------------------------------------
-The writer, for each piece: (1) moves `RESERVED` past what it is about to overwrite; fence;
-(2) copies samples, times and the run record; fence; (3) moves `RUNS`, which makes the piece known.
-A reader: (a) loads `RUNS`; fence; (b) reads the records below it and their samples; fence;
-(c) loads `RESERVED` and `RUNS` again.
-
-- Nothing unfinished is read: who sees `RUNS` of (3) in (a) sees, past the two fences, all of (2).
-- Nothing torn is trusted: who read in (b) a single byte that a later (2) has put there sees in (c),
-  past the two fences, at least the `RESERVED` of that write's (1), and with it that its piece is
-  gone. A record is overwritten only after `RUNS` has reached its number plus the table's length.
-
-The fences are acquire and release in one, so this holds on weakly ordered processors (ARM) too,
-and where the system's kernel copies the bytes (`os.write` of a piece): the call returns before (c).
-No load has to wait for an earlier store, so no sequentially consistent fence is needed; that one
-would drain the store buffer twice per write, a tenth of its time. Aligned 64-bit loads and stores
-are never torn. See Boehm, Can seqlocks get along with programming language memory
-models?, MSPC 2012, doi 10.1145/2247684.2247688.
-"""
+"""The ring in shared memory, and its readers."""
 
 from __future__ import annotations
 
-import functools
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic, overload
-from numba.np.numpy_support import carray
 
 from tenmin import system
 from tenmin.counter import Last
 from tenmin.errors import MalformedData, RigError
+from tenmin.ring._kernels import (
+    COUNTERS_AT,
+    HEAD,
+    LINE,
+    RECORD,
+    RESERVED,
+    RUNS,
+    WRITTEN,
+    collect,
+    find,
+    load,
+    pushers,
+)
 from tenmin.stream import Stream
 
 MAGIC = 0x31474E49524E4D54  # "TMNRING1"
-LINE = 16  # int64 between counters: 128 bytes, so that no two share a cache line on any processor
-RESERVED, WRITTEN, RUNS = 0, LINE, 2 * LINE
-HEAD, COUNTERS_AT = 10, 512  # int64 of geometry at the file's beginning; where the counters are
-CAPACITY, ROW_BYTES, TIMED, N_RUNS, RUNS_AT, TIMES_AT, SAMPLES_AT, JSON_BYTES = range(1, 9)
-SEQ, INDEX, N, FLAGS, HOST_NS, RECORD = 0, 1, 2, 3, 4, 8  # a run record: 8 int64, one cache line
 MIN_SAMPLES = 256  # slow streams: room for a chunk that was held up
 IRREGULAR_SAMPLES = 16384
 MAX_RUNS = 16384  # 10 s of runs of 0.6 ms
 PAGE = 4096
-
-
-def compiled(*signature: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Decorate a kernel: no lock, no fastmath, cached on disk where that can be written.
-
-    Without a folder for its cache (read-only installation and home) Numba refuses to compile at
-    all; such a kernel is compiled anew in each process.
-    """
-    jit: Any = numba.njit
-
-    def decorate(function: Callable[..., Any]) -> Any:
-        try:
-            return jit(*signature, nogil=True, cache=True)(function)
-        except (RuntimeError, OSError):
-            return jit(*signature, nogil=True)(function)
-
-    return decorate
-
-
-# Kernels -------------------------------------------------------------------------------------
-
-
-def _fence_code(typing_context: Any) -> Any:
-    """A fence for loads and stores, for the processor and for the compiler."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        builder.fence("acq_rel")
-        return context.get_dummy_value()
-
-    return types.void(), generate
-
-
-def _pointer_code(typing_context: Any, address: Any) -> Any:
-    """An address as a pointer, for `carray`."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.inttoptr(args[0], cgutils.voidptr_t)
-
-    return types.voidptr(types.int64), generate
-
-
-def _memcpy_code(typing_context: Any, address: Any, source: Any) -> Any:
-    """All of a contiguous array to an address."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        array = context.make_array(signature.args[1])(context, builder, args[1])
-        target = builder.inttoptr(args[0], array.data.type)
-        cgutils.raw_memcpy(builder, target, array.data, array.nitems, array.itemsize)
-        return context.get_dummy_value()
-
-    return types.void(types.int64, source), generate
-
-
-_fence: Any = intrinsic(_fence_code)
-_pointer: Any = intrinsic(_pointer_code)
-_memcpy: Any = intrinsic(_memcpy_code)
-
-
-def _copy(address, source):
-    """Copy rows to an address of the ring."""
-
-
-@overload(_copy)
-def _copy_compiled(address, source):
-    # Slice assignment in a kernel is no memcpy, and slow.
-    def whole(address, source):
-        _memcpy(address, source)
-
-    def rows(address, source):
-        target = carray(_pointer(address), source.shape, source.dtype)
-        for i in range(source.shape[0]):
-            to, of = target[i], source[i]
-            for c in range(to.size):
-                to[c] = of[c]
-
-    return whole if source.layout == "C" else rows
-
-
-def _push(base, samples, times, index, host_ns, flags):
-    """Write one run, split at the ring's end, into the ring at an address.
-
-    Returns 1 when the samples do not fit the ring, 2 when their times do not. One address instead
-    of five arrays: each array costs 40 ns on its way into a kernel.
-    """
-    head = carray(_pointer(base), HEAD, np.int64)
-    counters = carray(_pointer(base + COUNTERS_AT), 4 * LINE, np.int64)
-    capacity, timed = head[CAPACITY], head[TIMED] > 0
-    row = samples.shape[1] * samples.itemsize
-    n = samples.shape[0]
-    if row != head[ROW_BYTES]:
-        return 1
-    if timed and times.size != n:
-        return 2
-    done = 0
-    while done < n:
-        written, run = counters[WRITTEN], counters[RUNS]
-        p = written % capacity
-        # At most a quarter at once: a reader loses no more than it must.
-        k = min(n - done, capacity - p, max(1, capacity // 4))
-        # `RESERVED` moves before the copy and `RUNS` after it. It never goes back, not even when
-        # an earlier writer died here: what that one tore stays untrusted.
-        counters[RESERVED] = max(counters[RESERVED], written + k)
-        _fence()
-        _copy(base + head[SAMPLES_AT] + p * row, samples[done : done + k])
-        if timed:
-            to = carray(_pointer(base + head[TIMES_AT] + p * 8), k, np.float64)
-            of = times[done : done + k]
-            for i in range(k):
-                to[i] = of[i]
-        place = base + head[RUNS_AT] + run % head[N_RUNS] * (8 * RECORD)
-        record = carray(_pointer(place), RECORD, np.int64)
-        record[SEQ], record[INDEX], record[N] = written, index + done, k
-        record[FLAGS], record[HOST_NS] = flags, host_ns
-        _fence()
-        counters[RUNS] = run + 1
-        counters[WRITTEN] = written + k
-        done += k
-        flags = 0
-    return 0
-
-
-@compiled()
-def _collect(counters, runs, out, first):
-    """Copy the records from number `first` on; returns the first intact one and how many."""
-    while True:
-        known = counters[RUNS]
-        _fence()
-        first = max(first, known - runs.shape[0] + 1)
-        n = max(0, min(known - first, out.shape[0]))
-        for i in range(n):
-            to, of = out[i], runs[(first + i) % runs.shape[0]]
-            for j in range(RECORD):
-                to[j] = of[j]
-        _fence()
-        if first > counters[RUNS] - runs.shape[0]:
-            return first, n
-
-
-@compiled()
-def _find(counters, runs, seq):
-    """Number of the oldest record still there that ends after sequence number `seq`."""
-    known = counters[RUNS]
-    _fence()
-    run = known
-    while run > 0 and run > counters[RUNS] - runs.shape[0] + 1:
-        record = runs[(run - 1) % runs.shape[0]]
-        if record[SEQ] + record[N] <= seq:
-            break
-        run -= 1
-    return run
-
-
-@compiled()
-def _load(counters, which):
-    """A counter, ordered after all reads before and before all reads after."""
-    _fence()
-    value = counters[which]
-    _fence()
-    return value
-
-
-@functools.cache
-def _pushers(dtype: str) -> tuple[Any, Any]:
-    """`_push` for ordinary arrays of this dtype, and for read-only, strided, unaligned ones."""
-    item = numba.from_dtype(np.dtype(dtype))
-    array: Any = types.Array
-    made = []
-    for layout, readonly, aligned in (("C", False, True), ("A", True, False)):
-        samples = array(item, 2, layout, readonly=readonly, aligned=aligned)
-        times = array(types.float64, 1, layout, readonly=readonly, aligned=aligned)
-        number = types.int64
-        signature = number(number, samples, times, number, number, number)
-        made.append(compiled(signature)(_push))
-    return made[0], made[1]
-
-
-def warm(*streams: Stream) -> None:
-    """Compile, or load from the cache, all that rings of these streams need.
-
-    The first call of a kernel takes up to seconds; this belongs before the block.
-    """
-    counters, runs = np.zeros(4 * LINE, np.int64), np.zeros((4, RECORD), np.int64)
-    for kind in (counters, _readonly(counters)):
-        table = runs if kind is counters else _readonly(runs)
-        _collect(kind, table, np.zeros((4, RECORD), np.int64), 0)
-        _find(kind, table, 0)
-        _load(kind, RESERVED)
-    for stream in streams:
-        if not stream.is_marker:
-            _pushers(np.dtype(stream.dtype).name)
-
-
-def _readonly(array: np.ndarray) -> np.ndarray:
-    view = array.view()
-    view.flags.writeable = False
-    return view
-
-
-# Ring ----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,7 +165,7 @@ class Ring:
         return ring
 
     def _write_with(self) -> None:
-        self._push, self._push_any = _pushers(self._samples.dtype.name)
+        self._push, self._push_any = pushers(self._samples.dtype.name)
 
     def write(
         self,
@@ -439,12 +218,12 @@ class Ring:
     @property
     def written(self) -> int:
         """Samples ever written: the sequence number of the next one."""
-        return int(_load(self._counters, WRITTEN))
+        return int(load(self._counters, WRITTEN))
 
     @property
     def last(self) -> Last | None:
         """Where the stream stood after the last run; None before the first."""
-        runs = int(_load(self._counters, RUNS))
+        runs = int(load(self._counters, RUNS))
         if not runs:
             return None
         seq, index, n, _, host_ns = self._runs[(runs - 1) % len(self._runs)][:5].tolist()
@@ -500,7 +279,7 @@ class Reader:
             last = ring.last
             at = last.seq if last else 0
         self.position = at
-        self._run = int(_find(ring._counters, ring._runs, at))
+        self._run = int(find(ring._counters, ring._runs, at))
 
     def read(self, max_samples: int | None = None) -> list[Piece]:
         """All that is new, at most `max_samples`; empty when nothing is.
@@ -511,9 +290,9 @@ class Reader:
         left = max_samples if max_samples is not None else 1 << 62
         while left > 0:
             ring = self._ring
-            first, n = _collect(ring._counters, ring._runs, self._out, self._run)
+            first, n = collect(ring._counters, ring._runs, self._out, self._run)
             self._run = int(first)
-            floor = int(_load(ring._counters, RESERVED)) - ring.capacity
+            floor = int(load(ring._counters, RESERVED)) - ring.capacity
             for seq, index, k, flags, host_ns, *_ in self._out[:n].tolist():
                 start = max(seq, self.position, min(floor, seq + k))
                 if start > self.position:
@@ -542,7 +321,7 @@ class Reader:
 
         Ask once per piece, when everything that is wanted of it has been read.
         """
-        reserved = int(_load(self._ring._counters, RESERVED))
+        reserved = int(load(self._ring._counters, RESERVED))
         if piece.seq >= reserved - self._ring.capacity:
             return True
         if piece.seq > self._void:

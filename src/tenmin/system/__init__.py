@@ -1,0 +1,72 @@
+"""Every call that depends on the operating system, each with its fallback.
+
+Functions take the platform as a keyword, so that a test on one system can force the way of
+another: `HERE` is what this system offers, and any part of it may be switched off.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tenmin.system.files import (
+    free_bytes,
+    map_file,
+    preallocate,
+    replace,
+    runtime_dir,
+    sync,
+    sync_dir,
+)
+from tenmin.system.locks import FileLock
+from tenmin.system.manners import inhibit_sleep, lock_memory, lower_priority, raise_priority
+from tenmin.system.platform import HERE, Platform
+from tenmin.system.processes import on_signals, process_alive, spawn, stop_process
+from tenmin.system.wake import Bell, Wake, has_unix_sockets, local_endpoint
+
+__all__ = [
+    "HERE",
+    "Bell",
+    "FileLock",
+    "Platform",
+    "SerialPort",
+    "Wake",
+    "free_bytes",
+    "has_unix_sockets",
+    "inhibit_sleep",
+    "local_endpoint",
+    "lock_memory",
+    "lower_priority",
+    "map_file",
+    "on_signals",
+    "preallocate",
+    "process_alive",
+    "raise_priority",
+    "replace",
+    "runtime_dir",
+    "serial_ports",
+    "spawn",
+    "stop_process",
+    "sync",
+    "sync_dir",
+]
+
+
+class SerialPort(NamedTuple):
+    """A serial port, by what does not change when it is plugged in elsewhere."""
+
+    port: str
+    vid: int | None
+    pid: int | None
+    serial_number: str | None
+    description: str
+
+
+def serial_ports() -> list[SerialPort]:
+    """The serial ports of this computer, sorted by name."""
+    from serial.tools import list_ports
+
+    found = [
+        SerialPort(p.device, p.vid, p.pid, p.serial_number, p.description or "")
+        for p in list_ports.comports()
+    ]
+    return sorted(found, key=lambda p: p.port)
