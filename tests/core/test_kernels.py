@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tenmin.checks._kernels import count_saturated
+from tenmin.checks._kernels import count_saturated, warm
+from tenmin.ring import compiled
 
 DTYPES = ["int8", "uint8", "int16", "uint16", "int32", "float32", "float64"]
 
@@ -58,3 +59,19 @@ def test_each_sample_counts_once_whatever_the_limit(values, limit):
     assert count_saturated(samples, -1000.0, float(limit)).tolist() == [
         sum(v >= limit for v in values)
     ]
+
+
+def test_a_kernel_that_has_nowhere_to_be_cached_is_compiled_all_the_same():
+    names = {}
+    exec("def double(x):\n    return 2 * x", names)  # no file, so no folder for a cache
+    assert compiled()(names["double"])(21) == 42
+
+
+def test_warming_leaves_nothing_to_compile():
+    warm("int16")
+    before = len(count_saturated.signatures)
+    piece = np.zeros((4, 3), np.int16)
+    count_saturated(piece, -5.0, 5.0)
+    piece.flags.writeable = False
+    count_saturated(piece, -5.0, 5.0)
+    assert len(count_saturated.signatures) == before
