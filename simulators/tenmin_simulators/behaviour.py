@@ -75,12 +75,15 @@ class Behaviour:
     def at(self, feature: str, t_s: np.ndarray) -> np.ndarray:
         """A feature at any times, linear between the points; periodic, positions go on."""
         values = getattr(self, feature)
-        turns, within = np.divmod(np.asarray(t_s, np.float64), self.duration_s)
-        lattice = np.arange(len(values) + 1) * LATTICE_S
+        turns, within = np.divmod(np.asarray(t_s, np.float64) / LATTICE_S, len(values))
+        low = within.astype(np.int64)
+        high = (low + 1) % len(values)
+        after = values[high]
         if feature == "position_cm":
             end = values[-1] + self.speed_cm_s[-1] * LATTICE_S
-            return turns * end + np.interp(within, lattice, np.append(values, end))
-        return np.interp(within, lattice, np.append(values, values[0]))
+            after = np.where(high == 0, end, after)
+            return turns * end + values[low] + (after - values[low]) * (within - low)
+        return values[low] + (after - values[low]) * (within - low)
 
     def states_until(self, t_s: float) -> list[list[float | int]]:
         """(onset, offset, code) of what has begun by `t_s`."""

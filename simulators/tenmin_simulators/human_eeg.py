@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from tenmin_simulators import background as bg
@@ -63,6 +65,7 @@ def eeg_sender(origin: Origin, options: SimOptions) -> Sender:
         },
     )
 
+    @functools.cache
     def hum(level_db: float) -> float:
         return bg.line_rms(bank.density(rate_hz, MAINS_HZ, 1.0), level_db)
 

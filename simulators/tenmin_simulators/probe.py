@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from typing import Any
 
@@ -96,6 +97,7 @@ def probe_sender(
         },
     )
 
+    @functools.cache
     def hum(level_db: float) -> float:
         return bg.line_rms(bank.density(rate_hz, MAINS_HZ, 1.0), level_db)
 

@@ -111,8 +111,12 @@ class Sender:
             return f"{fault}: {self.name} has no channel {fault.channel!r}"
         if fault.kind == "nan" and not self.dtype.startswith("float"):
             return f"{fault}: {self.name} sends {self.dtype}, which has no NaN"
-        if fault.kind == "line" and self.hum is None:
-            return f"{fault}: {self.name} is not electrical"
+        if fault.kind == "line":
+            if self.hum is None:
+                return f"{fault}: {self.name} is not electrical"
+            self.hum(
+                fault.value
+            )  # the power beside the line is measured now, once, not while it runs
         if fault.kind == "jitter" and not isinstance(self.wire, LslWire):
             return f"{fault}: {self.name} sends no time stamps"
         return ""
