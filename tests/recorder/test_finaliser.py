@@ -111,6 +111,22 @@ def test_frames_made_from_the_probe_have_the_drift_of_their_own_count(mouse):
     assert abs(told["drift_ppm"] + 20.0) <= told["drift_ppm_u95"]
 
 
+def test_frame_triggers_that_count_tell_the_microscopes_drift(tmp_path):
+    stream = Stream(
+        "frames", ("frame", "source_index", "missed"), 0.0, "n/a", dtype="int64", kind="frames",
+        timed=True, clock="probe", facts={"nominal_rate_hz": "30"},
+    )  # fmt: skip
+    number = np.delete(np.arange(140), [50, 51])
+    made = make(tmp_path, [Source(probe()), Source(stream, times=number / (30 * (1 - 2e-5)))])
+    journal = StreamJournal(made.folder, stream)
+    rows = np.column_stack([number, number, np.zeros_like(number)])
+    journal.append(0, rows, made.times["frames"], journals.SETTLE_NS)
+    journal.close()
+    told = stream_of(finalise(made.folder), "frames")
+    assert told["drift_ppm"] == pytest.approx(-20.0, abs=1e-3)
+    assert told["rate_hz"] == pytest.approx(30 * (1 - 2e-5), rel=1e-9)
+
+
 def test_irregular_samples_stand_where_the_sender_stamped_them(mouse):
     made, _ = mouse
     truth = made.host_s["gaze"] - journals.SETTLE_NS * 1e-9

@@ -12,6 +12,7 @@ import numpy as np
 
 from tenmin.recorder import events, intervals
 from tenmin.recorder.account import Account
+from tenmin.recorder.files import plain
 from tenmin.recorder.tables import Column, dynamic_table
 from tenmin.recorder.timebase import as_rate
 from tenmin.recorder.timeline import Sync, Timeline
@@ -172,11 +173,11 @@ def _add_logs(nwb: Any, folder: Path) -> None:
 
 
 def summary(block: Block) -> dict[str, Any]:
-    """``result.json``: what the file holds, in numbers."""
+    """``result.json``: what the file holds, in numbers; null where one is not known."""
     account, timeline = block.account, block.timeline
     host = timeline.host_sync
     left_out = [name for name, track in block.tracks.items() if not track.n]
-    return {
+    told: dict[str, Any] = {
         "nwb": block.told["nwb"],
         "identifier": block.told["identifier"],
         "reason": account.reason,
@@ -195,6 +196,7 @@ def summary(block: Block) -> dict[str, Any]:
             if track.damaged
         },
     }
+    return plain(told)
 
 
 def _numbers(block: Block, name: str) -> dict[str, Any]:
@@ -220,9 +222,9 @@ def _numbers(block: Block, name: str) -> dict[str, Any]:
         "gaps": [[hole.index, hole.n] for hole in track.holes],
         "gap_reasons": [intervals.gap_reason(hole, track, account) for hole in track.holes],
         "window_samples": _in_window(track, block),
-        "rate_hz": sync.measured_rate_hz if stream.is_regular else None,
-        "drift_ppm": sync.drift_ppm if stream.is_regular else None,
-        "drift_ppm_u95": sync.drift_ppm_u95 if stream.is_regular else None,
+        "rate_hz": sync.measured_rate_hz,
+        "drift_ppm": sync.drift_ppm,
+        "drift_ppm_u95": sync.drift_ppm_u95,
         "clock": sync.method,
     }
 

@@ -17,6 +17,12 @@ COLUMNS = {
 }
 
 
+def known_facts(block: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts that have a value, and not only a reason why there is none."""
+    facts = block.get("facts", {})
+    return {k: v for k, v in facts.items() if not (isinstance(v, Mapping) and "missing" in v)}
+
+
 def add_electrodes(
     nwb: Any, stream: Stream, device: Any, block: Mapping[str, Any]
 ) -> tuple[Any, str]:
@@ -33,7 +39,7 @@ def add_electrodes(
     block : mapping
         ``block.json``; what the device does not say itself comes from its facts.
     """
-    facts = block.get("facts", {})
+    facts = known_facts(block)
     location = _location(stream, block)
     group = nwb.create_electrode_group(
         name=f"{stream.name} electrodes",
@@ -79,7 +85,7 @@ def add_electrodes(
 
 
 def _location(stream: Stream, block: Mapping[str, Any]) -> str:
-    told = stream.facts.get("location") or block.get("facts", {}).get("ephys.target")
+    told = stream.facts.get("location") or known_facts(block).get("ephys.target")
     if told:
         return str(told)
     human = block.get("subject", {}).get("species") in HUMAN

@@ -85,14 +85,23 @@ def frame_table(track: Track, timeline: Timeline) -> tuple[Any, list[Event]]:
         told = f"Channel {label} of {name}, as received; unit {stream.unit}."
         free = label not in TAKEN
         columns.append(Column(label if free else f"channel_{label}", told, values))
-    resolution = None
-    if stream.clock == timeline.reference:
-        resolution = 1.0 / timeline.rate_hz
+    resolution = timeline.resolution_s(stream)
     description = (
         f"Imaging frames, one row a trigger: {_told(stream)} Times are those of the frames' own "
         "triggers on the file's time base."
     )
     return events_table(name, description, "Acquisition system", times, columns, resolution), []
+
+
+def frame_counts(track: Track) -> tuple[np.ndarray, float] | None:
+    """The microscope's own count of frames and its nominal rate, where the driver tells both."""
+    stream = track.stream
+    nominal = float(stream.facts.get("nominal_rate_hz") or 0.0)
+    if "frame" not in stream.channels or nominal <= 0 or not track.n:
+        return None
+    samples = track.samples.dataset
+    column = samples if samples.ndim == 1 else samples[:, stream.channels.index("frame")]
+    return column.astype(np.float64), nominal
 
 
 def session_table(

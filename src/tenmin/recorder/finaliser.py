@@ -11,12 +11,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tenmin import system
 from tenmin.errors import DiskError, DiskFull, JournalDamaged, RigError
 from tenmin.recorder.account import UNFINISHED, read_account
 from tenmin.recorder.chunks import ArrayWriter, ChunkWriter
 from tenmin.recorder.contents import Block, add_contents, summary
 from tenmin.recorder.dandiset import make_dandiset
+from tenmin.recorder.events import frame_counts
 from tenmin.recorder.files import FULL, disk_errors, read_lines, write_json
 from tenmin.recorder.intervals import find_epochs, is_whole
 from tenmin.recorder.reader import JournalReader
@@ -49,6 +52,11 @@ class Finaliser:
         self.folder = folder
         self.journal = JournalReader(folder)
         self.block = self.journal.block
+        if self.block["reference"] not in self.journal.streams:
+            raise JournalDamaged(
+                f"{folder} describes no stream {self.block['reference']}, its reference clock.",
+                remedy="Nothing can be made of it; keep the folder and report this.",
+            )
         self.nwb = folder.parent / self.block["nwb"]
         self.part = self.nwb.with_name(self.nwb.name + ".part")
         self.lines: list[dict[str, Any]] = []
@@ -144,9 +152,10 @@ class Finaliser:
         arrivals = {name: track.arrivals for name, track in tracks.items()}
         timeline = Timeline(self.block, streams, self.lines, arrivals, first)
         for name, track in tracks.items():
-            stamps = track.stamps() if track.stream.clock is not None and track.n else None
-            if stamps is not None:
-                timeline.relate_counts(name, track.index(), stamps)
+            counts = _counts(track)
+            if counts is not None:
+                at = timeline.of_samples(name, track.index(), track.stamps())
+                timeline.relate_counts(name, *counts, at)
         return Block(
             self.folder,
             self.block,
@@ -172,6 +181,16 @@ class Finaliser:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def _counts(track: Track) -> tuple[np.ndarray, float] | None:
+    """What tells the drift of a stream that has no clock points of its own."""
+    stream = track.stream
+    if stream.kind == "frames" and (counts := frame_counts(track)) is not None:
+        return counts
+    if stream.clock is not None and stream.is_regular and track.n and stream.timed:
+        return track.index().astype(np.float64), stream.rate_hz
+    return None
 
 
 def _description(block: Block) -> str:

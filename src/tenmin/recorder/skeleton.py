@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tenmin.recorder.chunks import LEVEL, chunk_shape
-from tenmin.recorder.electrodes import add_electrodes
+from tenmin.recorder.electrodes import add_electrodes, known_facts
 from tenmin.stream import Stream
 
 VOLTS = {"volts": 1.0, "millivolts": 1e-3, "microvolts": 1e-6, "nanovolts": 1e-9}
@@ -118,7 +118,7 @@ def _file(block: Mapping[str, Any], start: datetime) -> Any:
 
 
 def _pharmacology(block: Mapping[str, Any]) -> str | None:
-    facts = block.get("facts", {})
+    facts = known_facts(block)
     drugs = [
         " ".join(f"{key} {value}" for key, value in drug.items())
         for drug in facts.get("subject.drugs") or []
@@ -135,7 +135,7 @@ def named(text: str) -> str:
 
 
 def _add_device(nwb: Any, stream: Stream, block: Mapping[str, Any], models: dict[str, Any]) -> Any:
-    facts, all_facts = stream.facts, block.get("facts", {})
+    facts, all_facts = stream.facts, known_facts(block)
     model = facts.get("model")
     serial = facts.get("serial_number")
     if stream.kind == "ecephys":  # the probe's own facts are those of the rig

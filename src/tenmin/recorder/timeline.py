@@ -187,6 +187,11 @@ class Timeline:
         """Whether a sender's clock was measured, or is another stream's: else arrivals count."""
         return name in self._corrections or self._streams[name].clock is not None
 
+    def resolution_s(self, stream: Stream) -> float | None:
+        """Sampling period of the stream whose samples another stream's times are."""
+        source = self._streams.get(stream.clock or "")
+        return 1.0 / source.rate_hz if source is not None and source.is_regular else None
+
     def corrections(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """NWB seconds and seconds of the measured clock corrections of a stream."""
         host_s, offset = (np.array(column) for column in self._corrections.get(name, ([], [])))
@@ -231,26 +236,37 @@ class Timeline:
         )
         return Clock(sync, to_nwb)
 
-    def relate_counts(self, name: str, index: np.ndarray, times: np.ndarray) -> None:
-        """Let a derived stream's own count and the source's samples tell its drift."""
-        stream = self._streams[name]
-        assert stream.clock is not None
-        if len(index) < 2 or not stream.is_regular:
+    def relate_counts(self, name: str, counts: np.ndarray, rate_hz: float, at: np.ndarray) -> None:
+        """Let what a stream counts tell its drift, where its own index does not.
+
+        Parameters
+        ----------
+        name : str
+            A stream made from another one, or imaging frames.
+        counts : ndarray, (n_samples,)
+            What should grow by `rate_hz` a second.
+        at : ndarray, (n_samples,), float64
+            NWB seconds of the samples.
+        """
+        if len(np.unique(counts)) < 2:
             return
-        line = clock.fit(index / stream.rate_hz, self.clock(stream.clock).to_nwb(times))
+        line = clock.fit(counts / rate_hz, at)
+        before, source = self.clock(name), self._streams[name].clock
+        u95 = before.sync.drift_ppm_u95 if source is None else self.clock(source).sync.drift_ppm_u95
         sync = Sync(
             name,
-            f"counter of {stream.clock}",
+            before.sync.method,
             (1 / line.slope - 1) * 1e6,
-            line.ppm_u95,
+            math.hypot(line.ppm_u95, u95 if math.isfinite(u95) else 0.0),
             line.offset_u95,
             line.residual_s,
             line.span_s,
             line.n,
-            stream.rate_hz,
-            stream.rate_hz / line.slope,
+            rate_hz,
+            rate_hz / line.slope,
         )
-        self._clocks[name] = Clock(sync, line.to_host)
+        by_index = self._streams[name].is_regular and source is not None
+        self._clocks[name] = Clock(sync, line.to_host if by_index else before.to_nwb)
 
     @property
     def host_sync(self) -> Sync:
