@@ -122,7 +122,10 @@ class Treadmill:
     def _receive(self) -> bytes:
         assert self._port is not None
         try:
-            return bytes(self._port.read(self._most))
+            received = bytes(self._port.read(self._most))
+            # What came meanwhile as well: the arrival time is then that of a fresh sample, and
+            # does not beat against the board's own batches.
+            return received + bytes(self._port.read(self._port.in_waiting))
         except OSError as error:  # serial.SerialException is one
             raise DeviceLost(f"{self.stream.name} was unplugged ({error}).") from error
 
