@@ -243,7 +243,7 @@ def test_the_outlet_says_what_it_is_in_its_description(play, hear):
 
 
 def test_the_frame_clock_has_thirty_pulses_a_second_less_the_dropped_ones(play, hear):
-    faults = ["--channels", "8", "--rate", "2000", "--fault", "gap@1:3:frames"]
+    faults = ["--channels", "8", "--rate", "2000", "--fault", "gap@1.5:3:frames"]
     mouse = play("mouse", *faults)
     probe = hear(mouse.device("probe"))
     reader = hear(mouse.device("nidaq"))
