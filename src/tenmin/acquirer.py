@@ -27,7 +27,6 @@ from tenmin.rig import device_configs
 from tenmin.service.link import WorkerLink
 from tenmin.source import is_derived
 from tenmin.sources import Flow, Source
-from tenmin.stream import Stream
 from tenmin.system import Bell, FileLock, free_bytes, raise_priority
 
 TICK_S = 0.02
@@ -35,7 +34,6 @@ PROGRESS_S = 0.1
 CLOCK_PAIR_S = 60.0
 LOCK_WAIT_S = 3.0  # a killed acquirer's lock is free at once; a dying one needs a moment
 ORPHAN_CHECK_S = 0.5
-WARM_DTYPES = ("int16", "float32")  # compiled before READY; rarer ones when their stream opens
 
 
 class Acquirer:
@@ -274,7 +272,7 @@ class Worker:
 
 def main() -> int:
     """Entry point of the process."""
-    ring.warm(*(Stream("warm", ("x",), 1.0, "n/a", dtype=dtype) for dtype in WARM_DTYPES))
+    ring.warm()
     with contextlib.suppress(KeyboardInterrupt):  # the terminal's Ctrl-C is for the client
         return Worker(Path(sys.argv[1]), sys.argv[2]).run()
     return 4

@@ -232,14 +232,22 @@ class Flow:
             }
         )
 
+    def flush(self) -> None:
+        """Place what the indexer holds back while it waits for further stamps."""
+        if self.indexer is not None and self.ring is not None:
+            for run in self.indexer.flush():
+                self._place(run)
+
     def lost(self, error: RigError) -> None:
         """Note that the device is gone; its state says so until it is back."""
+        self.flush()
         self.state, self.error, self.alive_since_ns = "lost", str(error), None
         for _, flow in self.derived:
             flow.state, flow.error = "lost", f"{flow.config.name} has no source: {error}"
 
     def stalled(self) -> None:
         """Note that the device is silent."""
+        self.flush()
         if self.stream is not None and self.stream.is_regular:
             self.state = "stalled"
 
@@ -359,6 +367,7 @@ class Source(threading.Thread):
                 offset = cast(Corrected, driver).correction()
                 if offset is not None:
                     flow.corrected(offset, now)
+        flow.flush()
 
     def halt(self) -> None:
         """Ask the thread to end; it does within the driver's read time."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tenmin import ring
+from tenmin.checks import _kernels
 from tenmin.checks.quality import Check, Gaps, checks_for
 from tenmin.errors import RigError
 from tenmin.parent import Parent
@@ -43,6 +44,8 @@ class Watched:
         for piece in self.reader.read():
             for check in self.checks:
                 check.feed(piece)
+            # Asked afterwards: what was overwritten while it was checked counts as lost here.
+            self.reader.valid(piece)
 
     def tick(self, now_s: float) -> list[Verdict]:
         """The verdicts at `now_s`, each with the time since when its level holds."""
@@ -135,6 +138,7 @@ class Watcher:
 def main() -> int:
     """Entry point of the process."""
     ring.warm()
+    _kernels.warm(*ring.COMMON_DTYPES)
     with contextlib.suppress(KeyboardInterrupt):  # the terminal's Ctrl-C is for the client
         return Watcher(Path(sys.argv[1]), sys.argv[2]).run()
     return 4

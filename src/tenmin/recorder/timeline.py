@@ -18,6 +18,7 @@ from tenmin.clock import Line
 from tenmin.stream import Stream
 
 SPAN_S = 1e3  # over which the slope of a map is taken
+WANDER = 2.0  # spreads by which a measured delay or correction may wander from end to end
 
 
 @dataclass(frozen=True)
@@ -220,7 +221,7 @@ class Timeline:
             return relation.to_reference(x) - self.zero_s
 
         drift = relation.drift_ppm if rate else math.nan
-        u95 = relation.drift_ppm_u95 if rate else math.nan
+        u95 = _wandering(relation.drift_ppm_u95, line, self.host) if rate else math.nan
         slope = float(to_nwb(line.origin_x + SPAN_S) - to_nwb(line.origin_x)) / SPAN_S
         sync = Sync(
             name,
@@ -295,6 +296,16 @@ def utc_of(block: Mapping[str, Any], lines: Sequence[Mapping[str, Any]], host_ns
     pair = min(pairs, key=lambda line: abs(line["host_ns"] - host_ns))
     utc = datetime.fromisoformat(pair["utc"]).astimezone(UTC)
     return utc + timedelta(microseconds=(host_ns - pair["host_ns"]) / 1e3)
+
+
+def _wandering(u95: float, *lines: Line) -> float:
+    """Uncertainty of a drift, ppm, whose host times may be off by more than noise.
+
+    A least delay depends on the machine's load and a correction on the last few probes: neither
+    averages out as noise does, so what both ends may be off by is added.
+    """
+    ends = (1e6 * WANDER * line.residual_s / line.span_s for line in lines if line.span_s > 0)
+    return math.hypot(u95, *ends)
 
 
 def _shifted(x: float, y: float) -> Line:
