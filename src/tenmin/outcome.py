@@ -45,7 +45,7 @@ def outcome(
     -------
     dict
         The keys of ``record --json``, and ``labels``, ``error``, ``remedy``, ``exit_code``,
-        ``verified``, ``phase``, ``ended``: how the journal was closed, None if it never was.
+        ``verified``, ``phase``, ``ended``: how the recording came to its end.
     """
     decided = _read(dot / "block.json")
     written = _read(dot / "result.json")
@@ -67,7 +67,7 @@ def outcome(
         "validation": None,
         "labels": list(block.labels) if block is not None else ["engine_died"],
         "phase": block.phase.name if block is not None else None,
-        "ended": _ended(dot),
+        "ended": written.get("reason"),
         "verified": bool(written.get("verified")) and made,
         "error": None if error is None else error.message,
         "remedy": None if error is None else error.remedy,
@@ -107,11 +107,6 @@ def _exit_code(told: dict[str, Any], error: RigError | None) -> int:
         return 3
     cut = told["phase"] is None and told["ended"] != "complete"
     return 1 if cut or any(v["level"] == FAIL for v in told["verdicts"]) else 0
-
-
-def _ended(dot: Path) -> str | None:
-    ends = [line for line in read_log(dot / "acquirer.jsonl") if line.get("t") == "end"]
-    return ends[-1].get("reason") if ends else None
 
 
 def _read(path: Path) -> dict[str, Any]:

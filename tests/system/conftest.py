@@ -139,11 +139,15 @@ def _kill_users_of(folder: Path) -> None:
             _kill(int(path.parent.name))
 
 
+def new_bench(folder: Path) -> Bench:
+    """A bench that writes into `folder`, with a runtime path short enough for sockets."""
+    runtime = Path(tempfile.mkdtemp(prefix="tm-"))
+    return Bench(runtime, folder / "out", {**os.environ, "TENMIN_RUNTIME_DIR": str(runtime)})
+
+
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    """A bench with a runtime folder whose path is short enough for sockets."""
-    runtime = Path(tempfile.mkdtemp(prefix="tm-"))
-    env = {**os.environ, "TENMIN_RUNTIME_DIR": str(runtime)}
-    made = Bench(runtime, tmp_path / "out", env)
+    """A bench of one test."""
+    made = new_bench(tmp_path)
     yield made
     made.close()
