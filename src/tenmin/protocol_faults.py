@@ -97,7 +97,8 @@ def _names(table: Table, known: Known) -> Iterator[Fault]:
     yield from _unknown(table.get("more_fields"), ("more_fields",), "fact", known.fields)
     for n, step in _tables(table, "steps"):
         yield from _unknown(step.get("fields"), ("steps", n, "fields"), "fact", known.fields)
-    own = {code for _, event in _tables(table, "vocabulary") if _is_text(code := event.get("code"))}
+    codes = (event.get("code") for _, event in _tables(table, "vocabulary"))
+    own = {str(code) for code in codes if _is_text(code)}
     yield from _unknown(table.get("events"), ("events",), "event code", known.codes | own)
 
 
