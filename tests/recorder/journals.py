@@ -236,6 +236,7 @@ def _events(folder: Path, start_ns: int, total_s: float) -> None:
         (zero_s, "phase", "SETTLE"),
         (start_s, "phase", "RECORDING"),
         (start_s + 0.5, "verdict", json.dumps({**verdict, "unit": "s", "action": ""})),
+        (start_s + 0.6, "gate", json.dumps({"id": "facts", "level": "OK", "unit": ""})),
         (start_s + 1.5, "comment", "the animal {is: quiet}"),
         (start_s + total_s, "phase", "CLOSING"),
     ):

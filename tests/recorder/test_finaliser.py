@@ -197,7 +197,8 @@ def test_operator_notes_and_verdicts_are_session_markers(mouse):
         rows = nwb.events["session_markers"].to_dataframe()
     told = dict(zip(rows.marker, rows.annotation))
     assert told["verdict"] == "alive of probe OK value 1 s limit 2 s"
-    assert "quiet" in told["comment"]
+    assert told["gate"] == "id facts, level OK"
+    assert told["comment"] == "the animal (is: quiet)"
 
 
 def test_times_before_zero_stand_at_zero_and_say_so(mouse):

@@ -145,13 +145,14 @@ def _event(line: Mapping[str, Any], timeline: Timeline) -> Event:
 
 
 def _sentence(code: str, value: Any) -> str:
-    if code == "verdict":
+    """An event's value for people; what is more than a text is told as words."""
+    if isinstance(value, str) and value.startswith("{"):
         try:
-            told = json.loads(value) if isinstance(value, str) else value
-        except ValueError:
-            told = None
-        if isinstance(told, Mapping):
-            return _verdict(told)
+            value = json.loads(value)
+        except ValueError:  # a note that only looks like one
+            return spoken(value)
+    if isinstance(value, Mapping):
+        return _verdict(value) if code == "verdict" else _words(value)
     return spoken(str(value)) if value not in (None, "") else code
 
 
@@ -160,8 +161,14 @@ def _verdict(told: Mapping[str, Any]) -> str:
     unit = told.get("unit") or ""
     for key in ("value", "limit"):
         if isinstance(told.get(key), int | float):
-            words.append(f"{key} {told[key]:g} {unit}".strip())
+            words.append(f"{key} {told[key]:g} {unit if unit != '1' else ''}".strip())
     return spoken(" ".join(words))
+
+
+def _words(told: Mapping[str, Any]) -> str:
+    return spoken(
+        ", ".join(f"{key} {item}" for key, item in told.items() if item not in ("", None))
+    )
 
 
 def _anchors(account: Account, timeline: Timeline) -> list[Event]:
