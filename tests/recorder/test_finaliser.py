@@ -347,9 +347,10 @@ def test_a_journal_without_an_end_gives_a_whole_window(tmp_path):
 
 
 def test_an_extension_is_an_epoch_and_never_moves_the_window(tmp_path):
-    made = make(tmp_path, [Source(probe())], stop_s=7.0)
+    made = make(tmp_path, [Source(probe())], stop_s=7.0, end=None)
     log = JsonLog(made.folder / "acquirer.jsonl")
     log.write({"t": "extend", "stop": made.t0 + made.n_window + 2000 + 1000, "host_ns": 0})
+    log.write({"t": "end", "reason": "complete", "host_ns": 0})
     log.close()
     finalise(made.folder)
     with opened(made) as nwb:
