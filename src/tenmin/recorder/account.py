@@ -51,6 +51,18 @@ class Account:
         return max(0, self.stop - self.pad - self.t0 - self.n_window)
 
 
+TRICKLE = ("marker", "clock", "correction", "clock_pair")  # go on until the devices are closed
+
+
+def until_end(lines: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The log without what came in after its last ``end``, while the devices were closed.
+
+    One who followed the journal saw a part of that, and `recover` would see all of it.
+    """
+    end = max((n for n, line in enumerate(lines) if line.get("t") == "end"), default=len(lines))
+    return [line for n, line in enumerate(lines) if n < end or line.get("t") not in TRICKLE]
+
+
 def read_account(lines: Sequence[Mapping[str, Any]]) -> Account:
     """Sum up ``acquirer.jsonl``; of lines that are there twice, the first start and last end."""
     first: dict[str, Mapping[str, Any]] = {}

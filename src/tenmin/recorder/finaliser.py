@@ -15,7 +15,7 @@ import numpy as np
 
 from tenmin import system
 from tenmin.errors import DiskError, DiskFull, JournalDamaged, RigError
-from tenmin.recorder.account import UNFINISHED, read_account
+from tenmin.recorder.account import UNFINISHED, read_account, until_end
 from tenmin.recorder.chunks import ArrayWriter, ChunkWriter
 from tenmin.recorder.contents import Block, add_contents, summary
 from tenmin.recorder.dandiset import make_dandiset
@@ -145,12 +145,13 @@ class Finaliser:
         return self._publish(result)
 
     def _account(self) -> Block:
-        account = read_account(self.lines)
+        lines = until_end(self.lines)
+        account = read_account(lines)
         streams, tracks = self.journal.streams, self.tracks
         reference = tracks.get(self.block["reference"])
         first = reference.first_index if reference is not None and reference.n else None
         arrivals = {name: track.arrivals for name, track in tracks.items()}
-        timeline = Timeline(self.block, streams, self.lines, arrivals, first)
+        timeline = Timeline(self.block, streams, lines, arrivals, first)
         for name, track in tracks.items():
             counts = _counts(track)
             if counts is not None:
