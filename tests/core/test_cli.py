@@ -287,6 +287,22 @@ def test_an_unknown_simulator_ends_with_2(capsys):
     assert "Did you mean mouse" in capsys.readouterr().err
 
 
+def test_validating_a_file_that_is_not_there_ends_with_2(capsys):
+    assert cli.main(["validate", "none.nwb", "--json"]) == 2
+    assert "none.nwb" in last_json(capsys)["error"]
+
+
+def test_a_file_that_is_no_nwb_fails_its_validation(tmp_path, capsys):
+    (tmp_path / "sub-a.nwb").write_bytes(b"no file of HDF5")
+    assert cli.main(["validate", "sub-a.nwb", "--json"]) == 1
+    assert not last_json(capsys)["ok"]
+
+
+def test_recovering_a_folder_that_is_no_journal_says_so(tmp_path, capsys):
+    assert cli.main(["recover", str(tmp_path), "--json"]) == 3
+    assert last_json(capsys)["kind"] == "JournalDamaged"
+
+
 SNAPSHOT = {
     "phase": "RECORDING",
     "window_s": 30.0,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -43,6 +44,8 @@ def until_line(process, words):
         seen.append(line)
         if line.startswith(words):
             return seen
+    process.kill()
+    process.communicate()
     pytest.fail(f"{words} never came: {seen}")
 
 
@@ -149,6 +152,24 @@ def test_attach_tells_a_line_per_snapshot_and_the_result(block):
     assert kinds[0] == "status"
     assert kinds.count("snapshot") > 10
     assert kinds[-1] == "result"
+
+
+def test_the_journal_alone_gives_the_same_file_again(block, tmp_path):
+    dot = block.told["journal"]
+    copy = tmp_path / os.path.basename(os.path.dirname(dot)) / os.path.basename(dot)
+    shutil.copytree(dot, copy)
+    code, out, _ = ask(tmp_path, "recover", str(copy), "--json")
+    told = json.loads(out)
+    assert code == block.code
+    assert (told["streams"], told["n_window"]) == (block.told["streams"], block.told["n_window"])
+
+
+def test_nobody_has_anything_to_say_about_the_file(block, tmp_path):
+    code, out, _ = ask(tmp_path, "validate", block.told["nwb"], "--json")
+    checks = json.loads(out)["checks"]
+    assert {c["check"] for c in checks} == {"schema", "inspector", "dandi", "invariants"}
+    assert [c["message"] for c in checks if c["level"] not in ("OK", "UNKNOWN")] == []
+    assert code == 0
 
 
 def test_ctrl_c_ends_the_block_in_good_order_with_4(tmp_path):
