@@ -1,7 +1,6 @@
 """The `frame_trigger` driver: on the chunks of another stream, and on a serial board."""
 
 import os
-import tty
 
 import numpy as np
 import pytest
@@ -159,6 +158,7 @@ def test_bytes_that_are_no_events_are_refused(bytes_):
 
 @pytest.fixture
 def board():
+    tty = pytest.importorskip("tty")
     far, near = os.openpty()
     tty.setraw(near)
     ends = [far, near]

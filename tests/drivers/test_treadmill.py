@@ -3,7 +3,6 @@
 import doctest
 import itertools
 import os
-import tty
 
 import numpy as np
 import pytest
@@ -146,6 +145,7 @@ class Board:
     """The far end of a pseudo-terminal."""
 
     def __init__(self):
+        tty = pytest.importorskip("tty")
         self.end, self._near = os.openpty()
         tty.setraw(self._near)
         self.port = os.ttyname(self._near)
