@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import errno
-import io
-import json
 import os
 import shutil
 import signal
@@ -18,19 +16,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tenmin.errors import DiskError, DiskFull, JournalDamaged
-from tenmin.recorder.files import open_raw, read_lines
+from tenmin.recorder.files import open_raw
 from tenmin.recorder.journal import (
     JournalWriter,
-    JsonLog,
     StreamJournal,
-    read_log,
-    write_block,
-    write_json,
 )
 from tenmin.recorder.reader import JournalReader, StreamReader
 from tenmin.recorder.records import RECORD
 from tenmin.stream import Stream
 from tests.recorder import journals
+from tests.recorder.filling import Filling, filling
 from tests.recorder.small_disk import run_on_small_disk
 from tests.recorder.waiting import until
 
@@ -228,24 +223,6 @@ def test_a_timed_stream_needs_its_times(tmp_path):
     journal.close()
 
 
-class Filling(io.FileIO):
-    """A file on a disk that takes `room` more bytes, and then fails."""
-
-    room = 0
-    code = errno.ENOSPC
-
-    def write(self, data):
-        if Filling.room <= 0:
-            raise OSError(Filling.code, os.strerror(Filling.code))
-        n = super().write(bytes(data[: Filling.room]))
-        Filling.room -= n
-        return n
-
-
-def filling(path, mode):
-    return Filling(path, mode.replace("b", ""))
-
-
 @pytest.mark.parametrize("room", [0, 1, 41, 42, 43, 98, 99, 161, 162, 163, 400])
 def test_a_full_disk_keeps_every_record_before(tmp_path, room):
     Filling.room, Filling.code = room, errno.ENOSPC
@@ -338,76 +315,6 @@ def test_a_killed_writer_loses_nothing_that_has_a_record(tmp_path, records):
     assert all(right)
     wanted = np.arange(len(found) * 3).astype(np.int16).reshape(-1, 3)
     assert np.array_equal(found, wanted)
-
-
-def test_a_log_goes_on_behind_its_last_whole_line(tmp_path):
-    path = tmp_path / "log.jsonl"
-    log = JsonLog(path)
-    log.write({"a": 1}, sync=True)
-    log.close()
-    with open(path, "ab") as file:
-        file.write(b'{"b": 2')
-    again = JsonLog(path)
-    again.write({"c": 3})
-    again.close()
-    assert read_log(path) == [{"a": 1}, {"c": 3}]
-
-
-def test_a_log_of_nothing_but_a_torn_line_begins_anew(tmp_path):
-    path = tmp_path / "log.jsonl"
-    path.write_bytes(b"x" * 10_000)
-    JsonLog(path).close()
-    assert path.read_bytes() == b""
-
-
-@given(cut=st.integers(0, 200))
-def test_a_log_cut_at_any_byte_keeps_its_whole_lines(tmp_path_factory, cut):
-    path = tmp_path_factory.mktemp("log") / "log.jsonl"
-    lines = [{"n": i, "text": "µ" * i} for i in range(6)]
-    data = b"".join(json.dumps(line, ensure_ascii=False).encode() + b"\n" for line in lines)
-    path.write_bytes(data[:cut])
-    whole = data[:cut].count(b"\n")
-    assert read_log(path) == lines[:whole]
-
-
-def test_reading_a_log_goes_on_where_it_ended(tmp_path):
-    path = tmp_path / "log.jsonl"
-    log = JsonLog(path)
-    log.write({"a": 1})
-    first, at = read_lines(path)
-    log.write({"b": 2})
-    log.close()
-    assert (first, read_lines(path, at)[0]) == ([{"a": 1}], [{"b": 2}])
-
-
-def test_a_log_writes_numbers_that_are_none_as_null(tmp_path):
-    log = JsonLog(tmp_path / "log.jsonl")
-    log.write({"x": float("nan"), "n": np.int64(3), "a": np.arange(2)})
-    log.close()
-    assert read_log(tmp_path / "log.jsonl") == [{"x": None, "n": 3, "a": [0, 1]}]
-
-
-def test_a_line_that_found_no_room_leaves_no_part(tmp_path):
-    Filling.room, Filling.code = 25, errno.ENOSPC
-    log = JsonLog(tmp_path / "log.jsonl", opener=filling)
-    log.write({"a": "0123456789"})
-    with pytest.raises(DiskFull):
-        log.write({"b": "0123456789"})
-    log.close()
-    assert read_log(tmp_path / "log.jsonl") == [{"a": "0123456789"}]
-
-
-def test_block_json_is_replaced_whole(tmp_path):
-    write_block(tmp_path / "x.dot", {"seconds": 600.0})
-    write_block(tmp_path / "x.dot", {"seconds": 300.0})
-    assert JournalReader(tmp_path / "x.dot").block == {"format": 1, "seconds": 300.0}
-    assert [path.name for path in (tmp_path / "x.dot").iterdir()] == ["block.json"]
-
-
-def test_a_folder_that_cannot_be_written_is_a_disk_error(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(DiskError):
-        write_json(tmp_path / "file" / "block.json", {})
 
 
 def test_a_folder_without_block_json_is_no_journal(tmp_path):

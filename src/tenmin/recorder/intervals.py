@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tenmin.recorder.account import COMPLETE, Account
+from tenmin.recorder.account import Account
 from tenmin.recorder.tables import FEWEST_ROWS, Column, intervals
 from tenmin.recorder.timeline import Timeline
 from tenmin.recorder.track import Hole, Track
@@ -179,8 +179,3 @@ def invalid_table(rows: Sequence[Invalid]) -> Any:
             Column("stream", "Which stream; all where it is all.", [row.stream for row in rows]),
         ],
     )
-
-
-def was_complete(account: Account) -> bool:
-    """Whether the acquirer said that the block ended as planned."""
-    return account.reason == COMPLETE

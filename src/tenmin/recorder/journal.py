@@ -290,7 +290,7 @@ def _whole_part(folder: Path, stream: Stream, row: int) -> tuple[int, int | None
         return 0, None
     records = read_records(path.with_name(path.name + ".idx"))
     whole = are_whole(records)
-    with ExitStack() as opened:
+    with disk_errors(path), ExitStack() as opened:
         files = [(opened.enter_context(open(path.with_name(path.name + ".bin"), "rb")), row)]
         if stream.timed:
             files.append((opened.enter_context(open(path.with_name(path.name + ".time"), "rb")), 8))
