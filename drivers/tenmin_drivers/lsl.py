@@ -12,8 +12,6 @@ import numpy as np
 from tenmin.errors import (
     DeviceError,
     DeviceLost,
-    DeviceMissing,
-    LibraryMissing,
     MalformedData,
     NoChannels,
     StreamStalled,
@@ -22,15 +20,13 @@ from tenmin.errors import (
 from tenmin.source import STALL_S, DeviceConfig
 from tenmin.stream import Chunk, Stream
 from tenmin_drivers._lsl_info import ELECTRICAL, Info, common_unit, parse, si_unit
+from tenmin_drivers._lsl_inlet import Inlet, library
 
-WIDTHS = {1: 4, 2: 8, 4: 4, 5: 2, 6: 1, 7: 8}  # liblsl's channel_format -> bytes
 BATCH_S = 0.002  # a read waits for this much, so that a probe does not come in single samples
 READ_S = 0.25  # most that one read takes out of the buffer
-BUFFER_S, BUFFER_BYTES = 10, 128_000_000  # liblsl's own default of 360 s is 8 GB for a probe
 PRESENT_S = (0.5, 10.0)  # silence of a regular, an irregular stream before it is looked for
 LOOK_S = 2.0  # how long it is looked for before it counts as gone
 PULL_S = STALL_S * 0.9  # leaves time for the copy before `read` must be back
-TWIN_S = 0.6  # liblsl asks unicast peers every 0.5 s: a second outlet has answered by then
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,71 +65,6 @@ class LslConfig(DeviceConfig):
                 f"Device {self.name} does not say which LSL outlet it is.",
                 remedy="Give stream_name, stream_type or source_id in rig.toml.",
             )
-
-
-class Inlet:
-    """The few calls of liblsl that the driver makes; the seam for another transport."""
-
-    def __init__(self, config: LslConfig) -> None:
-        self._lsl = _library()
-        found = _resolve(self._lsl, config)
-        self._uid = found.uid()
-        self._finder: Any = None
-        width = WIDTHS.get(found.channel_format(), 8)
-        bytes_per_s = found.nominal_srate() * found.channel_count() * width
-        seconds = min(BUFFER_S, max(2, int(BUFFER_BYTES / bytes_per_s))) if bytes_per_s else 100
-        self._inlet = self._lsl.StreamInlet(found, seconds, 0, False, self._lsl.proc_none, True)
-        self._timeout = config.resolve_timeout_s
-        try:
-            self.xml = self._inlet.info(self._timeout).as_xml()
-        except RuntimeError as error:  # pylsl's TimeoutError or LostError
-            raise self._mute(config, error) from error
-
-    def open(self, config: LslConfig) -> None:
-        """Subscribe to the samples pushed from now on."""
-        try:
-            self._inlet.open_stream(self._timeout)
-        except RuntimeError as error:  # pylsl's TimeoutError or LostError
-            raise self._mute(config, error) from error
-
-    def pull(
-        self, into: np.ndarray | None, at_least: int, at_most: int, timeout_s: float
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Samples, a view of `into` where that is given, and their time stamps."""
-        try:
-            return self._inlet.pull_chunk(timeout_s, at_most, into, at_least, True)
-        except RuntimeError as error:  # root of pylsl's errors; LostError in the main
-            raise DeviceLost(f"The LSL outlet has closed ({error}).") from error
-
-    def correction(self) -> float | None:
-        """Clock offset of the sender; the first call starts its measurement."""
-        try:
-            return float(self._inlet.time_correction(0.0))
-        except RuntimeError:  # pylsl's TimeoutError: not known yet, which is what None says
-            return None
-
-    def look(self) -> bool:
-        """Whether the outlet answers; the first call only begins to ask, in the background."""
-        if self._finder is None:
-            self._finder = self._lsl.ContinuousResolver("uid", self._uid)
-        return bool(self._finder.results())
-
-    def look_no_more(self) -> None:
-        """Stop asking."""
-        self._finder = None
-
-    def close(self) -> None:
-        """Unsubscribe and free the buffers of liblsl."""
-        self._finder = None
-        self._inlet.close_stream()
-        self._inlet = None
-
-    def _mute(self, config: LslConfig, error: Exception) -> DeviceError:
-        return DeviceError(
-            f"{config.name}: the LSL outlet {_wanted(config)} was found but does not answer "
-            f"({error}).",
-            remedy="Let the firewall pass TCP and UDP 16572-16603 between the two machines.",
-        )
 
 
 class Lsl:
@@ -219,65 +150,6 @@ class Lsl:
             f"{self.stream.name} has sent nothing for {silent:.1f} s and its LSL outlet no longer "
             "answers."
         )
-
-
-def _library() -> Any:
-    """The module pylsl, whose wheel brings liblsl on most systems."""
-    try:
-        import pylsl
-    except (ImportError, RuntimeError, OSError) as error:
-        raise LibraryMissing(
-            f"liblsl cannot be loaded: {error}",
-            remedy="Install pylsl>=1.18.6; where its wheel holds no library, name one in PYLSL_LIB "
-            "(mne-lsl brings one, see docs/drivers/lsl.md).",
-        ) from error
-    return pylsl
-
-
-def _resolve(lsl: Any, config: LslConfig) -> Any:
-    """The one outlet that matches."""
-    query = predicate(config)
-    found = lsl.resolve_bypred(query, 1, config.resolve_timeout_s)
-    if not found:
-        raise DeviceMissing(
-            f"{config.name}: no LSL outlet {_wanted(config)} within "
-            f"{config.resolve_timeout_s:g} s.",
-            remedy="Start its software; check the spelling in rig.toml and that UDP 16571 passes "
-            "the firewall.",
-        )
-    if not config.source_id:  # which is there to be unique, so nothing to wait for
-        found += lsl.resolve_bypred(query, 2, TWIN_S)
-    different = {one.uid(): one for one in found}
-    if len(different) > 1:
-        several = "; ".join(
-            f"{one.name()} ({one.type()}, source_id {one.source_id()!r}) on {one.hostname()}"
-            for one in different.values()
-        )
-        raise DeviceError(
-            f"{config.name}: {len(different)} LSL outlets match {_wanted(config)}: {several}.",
-            remedy="Name one by source_id in rig.toml, or end the others.",
-        )
-    return found[0]
-
-
-def predicate(config: LslConfig) -> str:
-    """XPath 1.0 predicate of the outlet that a configuration means."""
-    wanted = {"name": config.stream_name, "type": config.stream_type, "source_id": config.source_id}
-    return " and ".join(f"{key}={_quoted(text)}" for key, text in wanted.items() if text)
-
-
-def _quoted(text: str) -> str:
-    """A text as an XPath literal, which knows no escapes."""
-    if "'" not in text:
-        return f"'{text}'"
-    if '"' not in text:
-        return f'"{text}"'
-    parts = (f"'{part}'" for part in text.split("'"))
-    return "concat(" + ', "\'", '.join(parts) + ")"
-
-
-def _wanted(config: LslConfig) -> str:
-    return predicate(config).replace(" and ", ", ")
 
 
 def _counter_position(info: Info, config: LslConfig) -> int | None:
@@ -392,7 +264,7 @@ def _refuse_another(before: Stream, now: Stream) -> None:
 def discover(timeout_s: float = 1.0) -> list[dict[str, Any]]:
     """Every outlet on the network, with the keys of rig.toml that mean it."""
     found = []
-    for one in _library().resolve_streams(timeout_s):
+    for one in library().resolve_streams(timeout_s):
         rate = f"{one.nominal_srate():g} Hz" if one.nominal_srate() else "irregular"
         about = f"{one.type() or 'no type'}, {one.channel_count()} channels, {rate}"
         keys = {"stream_name": one.name()}

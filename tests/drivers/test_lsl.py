@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tenmin_drivers.lsl import Lsl, predicate
+from tenmin_drivers._lsl_inlet import predicate
+from tenmin_drivers.lsl import Lsl
 
 from tenmin.errors import (
     DeviceError,
