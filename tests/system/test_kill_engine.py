@@ -8,15 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.conftest import Bench, Ended, new_bench, until
-from tests.system.killing import PADS_S, RATE_HZ, Account, Block, account, streams_of
-from tests.system.rigs import Sim, rig_args, write_rig
+from tests.system.conftest import Ended, new_bench
+from tests.system.killing import PADS_S, RATE_HZ, Account, Block, account
 
 SECONDS = 6.0
 
-pytestmark = [pytest.mark.timeout(150)]
-client_lives = pytest.mark.xdist_group("kill engine")
-client_dies = pytest.mark.xdist_group("kill engine and client")
+pytestmark = [pytest.mark.timeout(150), pytest.mark.xdist_group("kill engine")]
 
 
 @dataclass(frozen=True)
@@ -43,88 +40,17 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
         bench.close()
 
 
-@client_lives
 def test_the_client_says_what_happened_and_what_goes_on(told: Told) -> None:
     assert "The engine has died." in told.ended.err
     assert "goes on to its planned end" in told.ended.err
 
 
-@client_lives
 def test_the_client_lets_a_new_engine_make_the_file(told: Told) -> None:
     assert told.ended.code == 0, told.ended.err
     assert told.ended.json["validation"]["ok"]
 
 
-@client_lives
 def test_the_block_ends_as_planned_and_nothing_is_lost(told: Told) -> None:
     assert told.account.gaps == []
     assert told.account.recorded == round((SECONDS + 2 * PADS_S) * RATE_HZ)
     assert told.account.wrong == 0
-
-
-@dataclass(frozen=True)
-class Later:
-    """What came of a block whose engine and client were killed, on a rig that stays."""
-
-    second: Ended
-    status: Ended
-    nwb: Path
-    account: Account
-    third: Ended
-
-
-@pytest.fixture(scope="module")
-def later(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Later]:
-    """Kill both; ask the same rig for a second block at once, and for a third after the file."""
-    folder = tmp_path_factory.mktemp("later")
-    bench = new_bench(folder)
-    try:
-        with Sim("quick", folder) as sim:
-            bench.env.update(sim.env)
-            yield _later(bench, write_rig(folder / "rig.toml", sim.devices))
-    finally:
-        bench.close()
-
-
-def _later(bench: Bench, rig: Path) -> Later:
-    args = rig_args(rig)
-    lengths = ("--seconds", f"{SECONDS:g}", "--settle", "1", "--pads", "1")
-    block = Block.of(bench, bench.start(*bench.record_args(*args, *lengths)))
-    block.recorded(1.0)
-    block.kill("record", "engine")
-    second = bench.record(*args, *lengths)
-    status = bench.run("status", "--json")
-    nwb = block.file()
-    dot = next(bench.out.glob("sub-*/*.dot"))
-    counted = account(nwb, streams_of(dot), 0)
-    until(lambda: "snapshot" not in bench.snapshot(block.folder))
-    third = bench.record(*args, "--seconds", "1", "--settle", "1", "--pads", "1")
-    return Later(second, status, nwb, counted, third)
-
-
-@client_dies
-def test_a_second_block_is_refused_until_the_first_is_done(later: Later) -> None:
-    assert later.second.code == 2
-    assert "still being finished" in later.second.json["error"]
-    assert "tenmin status" in later.second.json["remedy"]
-
-
-@client_dies
-def test_the_next_engine_shows_the_progress_of_the_block(later: Later) -> None:
-    snapshot = later.status.json["snapshot"]
-
-    assert snapshot["phase"] == "RECORDING"
-    assert snapshot["bytes"]["probe"] > 0
-
-
-@client_dies
-def test_the_next_engine_makes_the_file_with_every_sample(later: Later) -> None:
-    assert later.account.gaps == []
-    assert later.account.recorded == round((SECONDS + 2 * PADS_S) * RATE_HZ)
-    assert later.account.wrong == 0
-
-
-@client_dies
-def test_the_rig_takes_blocks_again_afterwards(later: Later) -> None:
-    assert later.third.code == 0, later.third.err
-    assert later.third.json["nwb"] != str(later.nwb)
