@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from tenmin import registry, ring
-from tenmin.errors import RigBusy, RigError
+from tenmin.errors import DeviceError, RigBusy, RigError
 from tenmin.eventlog import EventLog
 from tenmin.parent import Parent
 from tenmin.recorder.journal import read_log
 from tenmin.recording import Recording
 from tenmin.rig import device_configs
 from tenmin.service.link import WorkerLink
-from tenmin.source import is_derived
+from tenmin.source import DeviceConfig, is_derived
 from tenmin.sources import Flow, Source
 from tenmin.system import Bell, FileLock, free_bytes, raise_priority
 
@@ -90,8 +90,7 @@ class Acquirer:
         configs = device_configs(spool["devices"])
         drivers = {}
         for config in configs:
-            driver_class = registry.load("tenmin.drivers", config.driver)
-            drivers[config.name] = driver_class(config)
+            drivers[config.name] = _made(config)
             flow = Flow(config, rings, self.log)
             flow.wake = self._bell.ring
             self.flows[config.name] = flow
@@ -170,6 +169,20 @@ class Acquirer:
         for flow in self.flows.values():
             flow.close()
         self.lock.release()
+
+
+def _made(config: DeviceConfig) -> Any:
+    """The driver of a device, no hardware touched yet."""
+    driver = registry.load(registry.DRIVERS, config.driver)
+    try:
+        return driver(config)
+    except RigError:
+        raise
+    except Exception as error:  # a stranger's code
+        raise DeviceError(
+            f"The driver {config.driver} of the device {config.name} failed: {error!r}.",
+            remedy="Check the device's keys in rig.toml; else report it to the driver's author.",
+        ) from error
 
 
 def _written(path: Path) -> dict[str, Any]:

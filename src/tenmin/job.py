@@ -175,12 +175,12 @@ class Job:
         return self._ended or (self.block.phase in ENDED and self._acquirer is None)
 
     def _unwritten(self) -> None:
-        self.fail(
-            EngineGone(
-                f"The file could not be written: {self._last_words[-500:] or 'no word why'}.",
-                remedy=f"The journal is kept; run `tenmin recover {self.dot}`.",
-            )
-        )
+        remedy = f"The journal is kept; run `tenmin recover {self.dot}`."
+        if self.error is not None:  # as a full disk, which ended the block and its file
+            self.error.remedy += f" {remedy}"
+            return
+        words = self._last_words[-500:] or "no word why"
+        self.fail(EngineGone(f"The file could not be written: {words}.", remedy=remedy))
 
     def hear(self, worker: Worker, message: messages.FromWorker) -> None:
         """Take what a worker says."""

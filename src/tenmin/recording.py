@@ -212,6 +212,8 @@ class Recording(threading.Thread):
             tape.journal.commit(time.monotonic())
         if self.t0 is None:
             self._find_t0()
+        if self.log.failure is not None:
+            raise self.log.failure
 
     def _find_t0(self) -> None:
         first = self.tapes[self.reference].first if self.reference in self.tapes else None
