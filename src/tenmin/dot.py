@@ -11,7 +11,7 @@ from typing import Any
 
 from tenmin.errors import DiskError
 
-ELECTRICAL = ("ecephys", "eeg", "ieeg")
+ELECTRICAL = ("ecephys", "eeg", "ieeg", "patch")
 
 
 def session_stamp(now: datetime, simulated: bool) -> str:
@@ -50,13 +50,8 @@ def session_id(folder: Path) -> str:
 
 def nwb_name(folder: Path, kinds: Iterable[str]) -> str:
     """Name of the file beside the journal; DANDI's pattern, with what the streams hold."""
-    kinds = set(kinds)
-    found = []
-    if "patch" in kinds:
-        found.append("icephys")
-    if kinds & set(ELECTRICAL):
-        found.append("ecephys")
-    return f"{folder.stem}_{'+'.join(found) or 'behavior'}.nwb"
+    held = "ecephys" if set(kinds) & set(ELECTRICAL) else "behavior"
+    return f"{folder.stem}_{held}.nwb"
 
 
 def bytes_needed(streams: Mapping[str, Mapping[str, Any]], seconds: float) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -272,6 +273,10 @@ class Engine:
             self.simulation.stop()
         (self.folder / "engine.json").unlink(missing_ok=True)
         self.server.close()
+        # The rings fill memory, and a simulated rig's folder is used only once.
+        shutil.rmtree(self.folder / "rings", ignore_errors=True)
+        if self.spec.simulator is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
         return 0
 
 

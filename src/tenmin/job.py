@@ -97,7 +97,8 @@ class Job:
         """Make the folder, tell the workers, and return the running block."""
         job = cls(*args)
         job._write_spool()
-        (job.folder / IN_PROGRESS).write_text(json.dumps({"dot": str(job.dot)}), "utf-8")
+        left = {"dot": str(job.dot), "keep_journal": job.request.keep_journal}
+        (job.folder / IN_PROGRESS).write_text(json.dumps(left), "utf-8")
         rings = job.folder / "rings"
         for old in rings.glob("*") if rings.exists() else ():
             old.unlink()

@@ -25,12 +25,14 @@ class Orphan:
     ----------
     dot : Path
         The journal.
+    keep_journal : bool
+        It stays when the file is there.
     result : dict or None
         Once `over`: what the finaliser says, or why there is nothing.
     """
 
-    def __init__(self, folder: Path, dot: Path) -> None:
-        self.folder, self.dot = folder, dot
+    def __init__(self, folder: Path, dot: Path, keep_journal: bool = False) -> None:
+        self.folder, self.dot, self.keep_journal = folder, dot, keep_journal
         self.over = False
         self.result: dict[str, Any] | None = None
         self._finaliser: subprocess.Popen[bytes] | None = None
@@ -49,7 +51,7 @@ class Orphan:
         if not (self.dot / "block.json").exists():
             self._drop()
         elif result.exists():
-            self._end(outcome(self.dot, latched(self.dot), None, None))
+            self._made(outcome(self.dot, latched(self.dot), None, None))
         elif self._finaliser is None or self._finaliser.poll() is not None:
             self._again()
 
@@ -62,6 +64,13 @@ class Orphan:
         args = [sys.executable, "-m", "tenmin.recorder.finaliser", str(self.dot)]
         with (self.folder / "finaliser.log").open("ab") as output:
             self._finaliser = spawn(args, stdout=output, stderr=output)
+
+    def _made(self, result: dict[str, Any]) -> None:
+        """The file is there: its journal goes, as after any other block."""
+        if result["verified"] and not self.keep_journal:
+            discard_journal(self.dot)
+            result = {**result, "journal": None}
+        self._end(result)
 
     def _drop(self) -> None:
         """Nothing was recorded: a folder of empty logs would only look like a journal."""
@@ -96,4 +105,5 @@ def unfinished(folder: Path) -> Orphan | None:
     path = folder / IN_PROGRESS
     if not path.exists():
         return None
-    return Orphan(folder, Path(json.loads(path.read_text("utf-8"))["dot"]))
+    left = json.loads(path.read_text("utf-8"))
+    return Orphan(folder, Path(left["dot"]), left.get("keep_journal", False))

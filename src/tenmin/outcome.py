@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from tenmin.block import Block
 from tenmin.errors import RigError
 from tenmin.recorder.journal import read_log
-from tenmin.verdict import FAIL, LEVELS, Verdict
+from tenmin.verdict import FAIL, LEVELS, OK, UNKNOWN, Verdict
 
 STREAM_KEYS = (
     "name",
@@ -77,18 +77,29 @@ def outcome(
 
 
 def latched(dot: Path) -> list[Verdict]:
-    """The worst verdict of each check while recording, from the event log of a dead engine."""
+    """The worst verdict of each check while recording, from the event log of a dead engine.
+
+    What was fine until it died is UNKNOWN: nobody watched the rest.
+    """
     worst: dict[tuple[str, str], Verdict] = {}
     recording = False
     for line in read_log(dot / "events.jsonl"):
         if line.get("code") == "phase":
             recording = line.get("value") in ("RECORDING", "EXTENDING", "CLOSING")
-        elif line.get("code") == "verdict" and recording:
+        elif line.get("code") == "verdict":
             verdict = Verdict(**json.loads(line["value"]))
             kept = worst.get((verdict.check, verdict.stream))
-            if kept is None or LEVELS.index(verdict.level) >= LEVELS.index(kept.level):
+            if not recording or kept is None or _is_worse(verdict, kept):
                 worst[verdict.check, verdict.stream] = verdict
-    return list(worst.values())
+    unseen = "The engine died; nothing was watched after that."
+    return [
+        replace(v, level=UNKNOWN, value=None, action=unseen) if v.level == OK else v
+        for v in worst.values()
+    ]
+
+
+def _is_worse(verdict: Verdict, kept: Verdict) -> bool:
+    return LEVELS.index(verdict.level) >= LEVELS.index(kept.level)
 
 
 def _streams(written: dict[str, Any]) -> list[dict[str, Any]]:

@@ -101,6 +101,9 @@ class Simulation:
     def stop(self) -> None:
         """End it; its truth file is complete then."""
         stop_process(self.process)
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                pipe.close()
 
 
 def _first_line(process: subprocess.Popen[bytes]) -> bytes:

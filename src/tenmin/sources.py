@@ -108,6 +108,7 @@ class Flow:
             )
         self.stream = stream
         if self.indexer is not None:
+            self.indexer.stream = stream  # another board may number its samples otherwise
             self.indexer.reopened()
         self._reason = self._reason or "reconnect"
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import uuid
 
 import pytest
 
@@ -17,7 +18,7 @@ class Terminal:
 
     def __init__(self, folder):
         self.folder = folder
-        (folder / "lsl.cfg").write_text(PRIVATE.format(folder.name))
+        (folder / "lsl.cfg").write_text(PRIVATE.format(f"test-{uuid.uuid4()}"))
         (folder / "run").mkdir(mode=0o700)
         self.env = os.environ | {
             "TENMIN_RUNTIME_DIR": str(folder / "run"),

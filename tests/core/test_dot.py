@@ -44,7 +44,7 @@ def test_a_folder_that_cannot_be_written_is_an_error_with_a_remedy(tmp_path):
     [
         (["ecephys", "behavior"], "ecephys"),
         (["eeg", "marker"], "ecephys"),
-        (["patch"], "icephys"),
+        (["patch"], "ecephys"),
         (["behavior"], "behavior"),
     ],
 )
