@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,10 +29,10 @@ class Bench:
     env: dict[str, str]
     running: list[subprocess.Popen[str]] = field(default_factory=list)
 
-    def start(self, *args: str, **env: str) -> subprocess.Popen[str]:
-        """Start ``tenmin`` with these arguments."""
+    def start(self, *args: str, around: Sequence[str] = (), **env: str) -> subprocess.Popen[str]:
+        """Start ``tenmin`` with these arguments, by the command `around` it if there is one."""
         process = subprocess.Popen(
-            [sys.executable, "-m", "tenmin", *args],
+            [*around, sys.executable, "-m", "tenmin", *args],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
