@@ -22,6 +22,7 @@ from tenmin.orphan import IN_PROGRESS
 from tenmin.outcome import outcome
 from tenmin.phases import Event, Facts, Phase
 from tenmin.phases import Request as BlockRequest
+from tenmin.recorder.account import UNFINISHED
 from tenmin.recorder.journal import JsonLog
 from tenmin.rig import Rig
 from tenmin.service import messages
@@ -148,13 +149,28 @@ class Job:
 
     def _finaliser_ended(self, worker: Worker, words: str) -> None:
         """The recording never depends on the writer of its file: it is started again later."""
-        if (self.dot / "result.json").exists():
+        if self._is_whole():
             self._finalised = True
             return
         value = f"the writer of the file ended: {words[-300:] or 'no word from it'}"
         self._log(Event(time.monotonic(), "device_warning", value))
         self._last_words = words
         self._finalise_at = time.monotonic() + FINALISER_AGAIN_S
+
+    def _is_whole(self) -> bool:
+        """Whether the file is there and holds all that will ever be in the journal.
+
+        A finaliser gives up when nobody writes for some seconds. Where the next acquirer came
+        only then, its file is an incomplete one.
+        """
+        result, block = self.dot / "result.json", self.dot / "block.json"
+        if not result.exists():
+            return False
+        if self._closed or json.loads(result.read_text("utf-8"))["reason"] != UNFINISHED:
+            return True
+        result.unlink()
+        (self.dot.parent / json.loads(block.read_text("utf-8"))["nwb"]).unlink(missing_ok=True)
+        return False
 
     def _finalise(self) -> None:
         """Start the writer when the journal is there and nobody writes."""

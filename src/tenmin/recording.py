@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from dataclasses import asdict
@@ -133,6 +134,8 @@ class Recording(threading.Thread):
         self.ended: str | None = None
         self.finished = threading.Event()
         self._asked: str | None = None
+        self._opened: set[str] = set()
+        self._told: dict[str, Any] = {}  # streams as block.json describes them
         self._resumed = resumed
         self._started_ns = time.monotonic_ns()
         if resumed:
@@ -162,14 +165,28 @@ class Recording(threading.Thread):
         """Write what was decided and open a file per stream, then run."""
         if self._resumed:
             self.log.write({"t": "restart", "host_ns": time.monotonic_ns()}, sync=True)
-        for name, flow in self.flows.items():
-            if flow.ring is not None:
-                resume = bool(self._resumed) and (self.dot / f"{name}.idx").exists()
-                self.tapes[name] = Tape(flow, self.dot, resume)
-        self._describe()
+            path = self.dot / "block.json"  # synced before the log's `start` line was written
+            self._told = json.loads(path.read_text("utf-8"))["streams"]
+        self._open()
         if not self._resumed:
             self._log_start()
         self.start()
+
+    def _open(self) -> None:
+        """A file for every stream that is new, and its description in ``block.json``."""
+        new = {
+            n: f for n, f in self.flows.items() if f.stream is not None and n not in self._opened
+        }
+        if not new and self._opened:
+            return
+        for name, flow in new.items():
+            if flow.ring is not None:
+                resume = bool(self._resumed) and (self.dot / f"{name}.idx").exists()
+                self.tapes[name] = Tape(flow, self.dot, resume)
+        self._opened |= set(new)
+        # A stream that an earlier acquirer described may not be back yet, or never come back.
+        self._told |= {n: asdict(f.stream) for n, f in new.items() if f.stream is not None}
+        write_block(self.dot, {**self.block, "streams": self._told})
 
     def _log_start(self) -> None:
         line = {
@@ -181,10 +198,6 @@ class Recording(threading.Thread):
             "block": self.block,
         }
         self.log.write(line, sync=True)
-
-    def _describe(self) -> None:
-        streams = {n: asdict(f.stream) for n, f in self.flows.items() if f.stream is not None}
-        write_block(self.dot, {**self.block, "streams": streams})
 
     def run(self) -> None:
         """Rounds of reading and writing until the end."""
@@ -203,10 +216,7 @@ class Recording(threading.Thread):
             self.finished.set()
 
     def _round(self) -> None:
-        for name, flow in self.flows.items():
-            if flow.ring is not None and name not in self.tapes:
-                self.tapes[name] = Tape(flow, self.dot, resume=False)
-                self._describe()
+        self._open()
         for name, tape in self.tapes.items():
             tape.take(self.stop_index if name == self.reference else None)
             tape.journal.commit(time.monotonic())

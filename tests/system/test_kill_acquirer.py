@@ -63,6 +63,21 @@ def test_what_was_sent_is_recorded_or_counted_as_missing(told: Told) -> None:
     assert told.account.wrong == 0
 
 
+def test_no_marker_is_lost_but_those_of_the_hole(told: Told) -> None:
+    probe, ((index, n),) = told.truth["clocks"]["probe"], told.account.gaps
+    began, hole, over, ended = (
+        probe["start_host_ns"] * 1e-9 + i / RATE_HZ
+        for i in (told.account.first, index, index + n, told.account.stop)
+    )
+    # an LSL outlet of texts is found a little later than one of numbers
+    sent = [e["host_s"] for e in told.truth["events"] if e["type"] == "marker"]
+    outside = [s for s in sent if began < s < hole - 0.1 or over + 1.5 < s < ended - 0.1]
+    markers = next(s for s in told.ended.json["streams"] if s["name"] == "markers")
+
+    assert len(outside) <= markers["samples"] <= len(sent)
+    assert len([s for s in outside if s > over]) > 0
+
+
 def test_every_sample_from_before_the_kill_is_kept(told: Told) -> None:
     ((index, _),) = told.account.gaps
     probe = told.truth["clocks"]["probe"]

@@ -44,7 +44,8 @@ def later(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Later]:
 def _later(bench: Bench, rig: Path) -> Later:
     args = rig_args(rig)
     lengths = ("--seconds", f"{SECONDS:g}", "--settle", "1", "--pads", "1")
-    block = Block.of(bench, bench.start(*bench.record_args(*args, *lengths)))
+    client = bench.start(*bench.record_args(*args, *lengths, "--keep-journal"))
+    block = Block.of(bench, client)
     block.recorded(1.0)
     block.kill("record", "engine")
     second = bench.record(*args, *lengths)
