@@ -17,12 +17,12 @@ from tenmin.crew import Crew, Worker
 from tenmin.dot import bytes_needed, discard_journal, make_folder, nwb_name, session_id
 from tenmin.errors import DeviceLost, EngineGone, MessageRefused, RigError, StreamNeverStarted
 from tenmin.facts import known, missing, reasons
+from tenmin.filing import Filing
 from tenmin.launch import EngineSpec
 from tenmin.orphan import IN_PROGRESS
 from tenmin.outcome import outcome
 from tenmin.phases import Event, Facts, Phase
 from tenmin.phases import Request as BlockRequest
-from tenmin.recorder.account import UNFINISHED
 from tenmin.recorder.journal import JsonLog
 from tenmin.rig import Rig
 from tenmin.service import messages
@@ -33,8 +33,6 @@ from tenmin.verdict import LEVELS, UNKNOWN, Verdict
 from tenmin.window import window_samples
 
 WATCHER_SILENT_S = 3.0  # older verdicts say nothing about now
-FINALISER_TRIES = 3
-FINALISER_AGAIN_S = 1.0
 ENDED = (Phase.SUMMARISED, Phase.ABORTED)
 RUNNING = (Phase.RECORDING, Phase.EXTENDING, Phase.CLOSING)
 
@@ -76,6 +74,7 @@ class Job:
         self.dot = make_folder(out, code, rig.simulated)
         self.events = JsonLog(self.dot / "events.jsonl")
         self.metrics = JsonLog(self.dot / "metrics.jsonl")
+        self.filing = Filing(self.dot, crew)
         self.progress: dict[str, Any] = {"streams": {}}
         self.verdicts: tuple[Verdict, ...] = ()
         self.worst: dict[tuple[str, str], Verdict] = {}
@@ -88,10 +87,7 @@ class Job:
         self._decided: dict[str, Any] | None = None  # block.json, from RECORDING on
         self._acquirer: str | None = None
         self._restarts = 0
-        self._final_tries = 0  # of the writer, since the journal is closed
-        self._finalise_at = 0.0
-        self._last_words = ""
-        self._finalised = self._ended = self._reached_end = False
+        self._ended = self._reached_end = False
 
     @classmethod
     def start(cls, *args: Any) -> Job:
@@ -136,7 +132,7 @@ class Job:
     def lost(self, worker: Worker, words: str) -> None:
         """A worker has died, or ended as told."""
         if worker.role == "finaliser":
-            self._finaliser_ended(worker, words)
+            self._finaliser_ended(words)
         elif not worker.leaving and not self.over:
             value = f"{worker.role} died and is started again"
             self._log(Event(time.monotonic(), "device_warning", value))
@@ -147,44 +143,11 @@ class Job:
                 self._restarts += 1
                 self.man_acquirer()
 
-    def _finaliser_ended(self, worker: Worker, words: str) -> None:
-        """The recording never depends on the writer of its file: it is started again later."""
-        if self._is_whole():
-            self._finalised = True
-            return
-        value = f"the writer of the file ended: {words[-300:] or 'no word from it'}"
-        self._log(Event(time.monotonic(), "device_warning", value))
-        self._last_words = words
-        self._finalise_at = time.monotonic() + FINALISER_AGAIN_S
-
-    def _is_whole(self) -> bool:
-        """Whether the file is there and holds all that will ever be in the journal.
-
-        A finaliser gives up when nobody writes for some seconds. Where the next acquirer came
-        only then, its file is an incomplete one.
-        """
-        result, block = self.dot / "result.json", self.dot / "block.json"
-        if not result.exists():
-            return False
-        if self._closed or json.loads(result.read_text("utf-8"))["reason"] != UNFINISHED:
-            return True
-        result.unlink()
-        (self.dot.parent / json.loads(block.read_text("utf-8"))["nwb"]).unlink(missing_ok=True)
-        return False
-
-    def _finalise(self) -> None:
-        """Start the writer when the journal is there and nobody writes."""
-        if self.crew.of("finaliser") or self._finalised or time.monotonic() < self._finalise_at:
-            return
-        if not (self.dot / "block.json").exists():
-            return
-        if self._closed:
-            self._final_tries += 1
-            if self._final_tries > FINALISER_TRIES:
-                self._unwritten()
-                return
-        follow = () if self._ended else ("--follow",)
-        self.crew.start("finaliser", "tenmin.recorder.finaliser", str(self.dot), *follow)
+    def _finaliser_ended(self, words: str) -> None:
+        self.filing.ended(words, self._closed)
+        if not self.filing.done:
+            value = f"the writer of the file ended: {words[-300:] or 'no word from it'}"
+            self._log(Event(time.monotonic(), "device_warning", value))
 
     @property
     def _closed(self) -> bool:
@@ -196,7 +159,7 @@ class Job:
         if self.error is not None:  # as a full disk, which ended the block and its file
             self.error.remedy += f" {remedy}"
             return
-        words = self._last_words[-500:] or "no word why"
+        words = self.filing.last_words[-500:] or "no word why"
         self.fail(EngineGone(f"The file could not be written: {words}.", remedy=remedy))
 
     def hear(self, worker: Worker, message: messages.FromWorker) -> None:
@@ -289,7 +252,10 @@ class Job:
         if self.over:
             return
         self.now = time.monotonic()
-        self._finalise()
+        if not self.filing.given_up:
+            self.filing.step(self._ended, self._closed)
+            if self.filing.given_up:
+                self._unwritten()
         self._move(self.block.step(self.now, self._known()))
         if self.block.phase is Phase.ABORTED and self.error is None:
             self.error = self._why_aborted()
@@ -369,7 +335,7 @@ class Job:
             clean_s=None,
             pad_done=self._ended,
             closed=self._ended,
-            finalised=self._finalised,
+            finalised=self.filing.done,
             failed=None if self.error is None else str(self.error),
         )
 
@@ -385,7 +351,7 @@ class Job:
         recorded = (self.dot / "block.json").exists()
         if recorded and not self._closed:
             return  # the acquirer closes the journal first
-        if recorded and not self._finalised and self._final_tries <= FINALISER_TRIES:
+        if recorded and not self.filing.done and not self.filing.given_up:
             return
         self.over = True
         for log in (self.events, self.metrics):
