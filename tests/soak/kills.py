@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from tenmin.errors import RigError
 from tests.system.conftest import Bench, Ended, new_bench, until
 from tests.system.killing import (
     EVERYONE,
@@ -90,15 +92,28 @@ def kill_once(role: str, seed: int, moments: random.Random) -> Run:
     with tempfile.TemporaryDirectory(prefix="tenmin-soak-") as folder:
         bench = new_bench(Path(folder))
         try:
-            block = Block(bench, SECONDS, seed)
-            block.full_crew()
-            block.recorded(at_s)
-            if role == "all":
-                return _all(bench, block, at_s)
-            block.kill(role)
-            return _one(bench, block, role, at_s)
+            return _killed(bench, role, seed, at_s)
+        except (AssertionError, RigError, subprocess.TimeoutExpired) as error:
+            return Run(role, at_s, None, None, note=f"{error!r} {_logs(bench)}")
         finally:
             bench.close()
+
+
+def _killed(bench: Bench, role: str, seed: int, at_s: float) -> Run:
+    block = Block(bench, SECONDS, seed)
+    block.full_crew()
+    block.recorded(at_s)
+    if role == "all":
+        return _all(bench, block, at_s)
+    block.kill(role)
+    return _one(bench, block, role, at_s)
+
+
+def _logs(bench: Bench) -> str:
+    """The end of what every process printed."""
+    logs = sorted(bench.runtime.glob("*/*.log"))
+    told = {log.name: log.read_text("utf-8", "replace").strip()[-1000:] for log in logs}
+    return "\n".join(f"{name}: {text}" for name, text in told.items() if text)
 
 
 def _one(bench: Bench, block: Block, role: str, at_s: float) -> Run:
