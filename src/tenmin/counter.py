@@ -13,6 +13,8 @@ from tenmin.stream import Chunk, Stream
 
 GAP, ESTIMATED, RECONNECT, RESTART = 1, 2, 4, 8
 REORDER_S = 1.0  # what comes later than this after its neighbours is no reordering
+SAME_CLOCK_S = 1.0  # a device's times that differ more from the host's come from a new clock
+AGREES_S = 0.05  # a chunk's arrival may be late by that much
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +158,18 @@ class Indexer:
                 )
 
     def _estimate(self, chunk: Chunk, n: int) -> int:
-        """Index of a chunk's first sample by the host's clock, `n` samples before its arrival."""
+        """Index of a chunk's first sample by the host's clock, `n` samples before its arrival.
+
+        By the device's own times where these agree with the host's: they do not know of buffers.
+        """
         assert self._next is not None
-        passed = (chunk.host_ns - self._host_ns) * 1e-9 * self.stream.rate_hz
-        return self._next + max(0, round(passed) - n)
+        rate = self.stream.rate_hz
+        passed = (chunk.host_ns - self._host_ns) * 1e-9 * rate - n
+        if chunk.device_time is not None and self._time is not None:
+            stamped = (float(chunk.device_time[0]) - self._time) * rate - 1
+            if abs(stamped - passed) <= rate * SAME_CLOCK_S:
+                passed = stamped
+        return self._next + max(0, round(passed))
 
     # With a counter --------------------------------------------------------------------------
 
@@ -202,7 +212,9 @@ class Indexer:
         begun_anew = bool(flags & (RECONNECT | RESTART))
         rate = self.stream.rate_hz
         if begun_anew and self.stream.index_restarts:
-            return self._estimate(chunk, max(span, 0) + 1), True
+            guess = self._estimate(chunk, max(span, 0) + 1)
+            on = self._went_on(raw, guess, period)
+            return (guess, True) if on is None else (on, False)
         step = raw + self._offset - (self._next - 1)
         if not period:
             # A counter that falls back by more than any reordering was reset.
@@ -216,6 +228,20 @@ class Indexer:
         if passed > period / 4:
             step += round((passed - step) / period) * period
         return self._next - 1 + step, False
+
+    def _went_on(self, raw: int, guess: int, period: int) -> int | None:
+        """The index by the old count, if the device was opened anew but its counter was not.
+
+        It must agree with the time that passed. A new count that agrees by chance is at most as
+        wrong as the estimate.
+        """
+        assert self._next is not None
+        step = raw + self._offset - guess
+        if period:
+            step = (step + period // 2) % period - period // 2
+        index = guess + step
+        agrees = abs(step) <= self.stream.rate_hz * AGREES_S
+        return index if agrees and index >= self._next else None
 
     def _sorted(self, chunk: Chunk, index: np.ndarray) -> tuple[Chunk, np.ndarray]:
         """The chunk in order and without what was had already; both are counted."""

@@ -230,3 +230,39 @@ def test_promised_device_times_of_another_length_are_refused():
     short = Chunk(np.zeros((3, 1), np.int64), np.arange(3), np.zeros(2), 1)
     with pytest.raises(MalformedData, match="3 samples with 2 device times"):
         Indexer(stream(timed=True)).place(short)
+
+
+def _reopened(stamped: bool, raw_after: int):
+    """Index after a hole of half a second of a board that says that opening restarts it."""
+    stream = Stream(
+        "board", ("a",), 2000.0, "volts",
+        counter=True, index_bits=16, index_restarts=True, timed=stamped,
+    )  # fmt: skip
+    indexer = Indexer(stream)
+
+    def chunk(raw, t_s, late_s=0.0):
+        index = (np.arange(20) + raw) % 65536
+        times = t_s + np.arange(20) / 2000.0 if stamped else None
+        arrival = round((t_s + 0.01 + late_s) * 1e9)
+        return Chunk(np.zeros((20, 1), np.int16), index, times, arrival)
+
+    indexer.place(chunk(60_000, 10.0))
+    indexer.reopened()
+    (run,) = indexer.place(chunk(raw_after, 10.5, late_s=0.004))
+    return run
+
+
+@pytest.mark.parametrize("stamped", [True, False])
+def test_a_counter_that_went_on_over_a_reconnect_is_exact(stamped):
+    run = _reopened(stamped, (60_000 + 1000) % 65536)
+
+    assert run.index == 61_000
+    assert not run.flags & ESTIMATED
+
+
+@pytest.mark.parametrize("stamped", [True, False])
+def test_a_counter_that_began_anew_is_placed_by_time_and_says_so(stamped):
+    run = _reopened(stamped, 0)
+
+    assert run.index == pytest.approx(61_000, abs=1 if stamped else 20)
+    assert run.flags & ESTIMATED
