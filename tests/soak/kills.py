@@ -111,9 +111,12 @@ def _killed(bench: Bench, role: str, seed: int, at_s: float) -> Run:
 
 def _logs(bench: Bench) -> str:
     """The end of what every process printed."""
+    client = bench.running[0]
+    client.kill()  # it may wait for ever
+    said = client.communicate()[1].strip()[-1000:]
     logs = sorted(bench.runtime.glob("*/*.log"))
     told = {log.name: log.read_text("utf-8", "replace").strip()[-1000:] for log in logs}
-    return "\n".join(f"{name}: {text}" for name, text in told.items() if text)
+    return "\n".join(f"{n}: {text}" for n, text in {"client": said, **told}.items() if text)
 
 
 def _one(bench: Bench, block: Block, role: str, at_s: float) -> Run:
