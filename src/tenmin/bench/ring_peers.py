@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.resources
 import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -98,6 +100,8 @@ def write_peers(
 
 def _extender(kind: Any, capacity: int, chunk: np.ndarray, batch: int) -> Candidate:
     ring = kind(capacity=capacity, dtype=(chunk.dtype, chunk.shape[1]))
+    for _ in range(-(-capacity // len(chunk))):
+        ring.extend(chunk)  # the first lap through untouched memory is slow
 
     def run() -> int:
         for _ in range(batch):
@@ -144,6 +148,9 @@ class Board:
     """BrainFlow's synthetic board: `pull` asks for its newest second, 32 rows at 250 Hz."""
 
     def __init__(self, brainflow: Any) -> None:
+        if sys.version_info < (3, 12):
+            # brainflow 5.23 falls back to pkg_resources there, which setuptools 82 removed.
+            brainflow.files = lambda _: importlib.resources.files("brainflow")
         shim = brainflow.BoardShim
         shim.disable_board_logger()
         self._board = shim(brainflow.BoardIds.SYNTHETIC_BOARD.value, brainflow.BrainFlowInputParams())
