@@ -10,6 +10,7 @@ import sys
 import tempfile
 import types
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -205,6 +206,81 @@ def test_an_empty_or_missing_file_cannot_be_mapped(tmp_path):
     for name in ("empty", "missing"):
         with pytest.raises(DiskError, match=name):
             system.map_file(tmp_path / name)
+
+
+# Memory that follows itself -------------------------------------------------------------------
+
+UNIT = system.MIRROR_UNIT
+needs_mirror = pytest.mark.skipif(not HERE.mirror, reason="this system maps memory once")
+
+
+@pytest.fixture
+def three_units(tmp_path):
+    (tmp_path / "file").write_bytes(bytes([1]) * UNIT + bytes([2]) * UNIT + bytes([3]) * UNIT)
+    return tmp_path / "file"
+
+
+@needs_mirror
+def test_the_tail_of_a_file_follows_itself(three_units):
+    mapped = system.map_mirrored(three_units, 2 * UNIT)
+    assert mapped.mirrored
+    assert mapped.granted["mapping"] == "twice"
+    assert bytes(mapped.memory[::UNIT]) == bytes([1, 2, 3, 2, 3])
+    mapped.memory[UNIT] = 9
+    assert mapped.memory[3 * UNIT] == 9
+    assert three_units.read_bytes()[UNIT] == 9
+
+
+@pytest.mark.parametrize("tail", [0, UNIT - 1, 4 * UNIT])
+def test_a_tail_that_cannot_be_mapped_twice_is_mapped_once(three_units, tail):
+    mapped = system.map_mirrored(three_units, tail)
+    assert (mapped.mirrored, len(mapped.memory)) == (False, 3 * UNIT)
+
+
+def test_a_system_without_double_mapping_maps_once(three_units):
+    bare = replace(HERE, mirror=False, madvise=False)
+    mapped = system.map_mirrored(three_units, UNIT, platform=bare)
+    assert (mapped.mirrored, len(mapped.memory)) == (False, 3 * UNIT)
+    assert mapped.granted["mapping"] == "once"
+
+
+@needs_mirror
+def test_a_system_without_advice_maps_twice_all_the_same(three_units):
+    mapped = system.map_mirrored(three_units, UNIT, platform=replace(HERE, madvise=False))
+    assert mapped.mirrored
+    assert mapped.granted["huge_pages"] == "not offered by this system"
+
+
+@pytest.mark.parametrize("platform", [HERE, replace(HERE, mirror=False)], ids=["twice", "once"])
+def test_who_may_only_read_cannot_write(three_units, platform):
+    mapped = system.map_mirrored(three_units, UNIT, write=False, platform=platform)
+    assert mapped.memory.readonly
+
+
+@linux_only
+def test_what_is_granted_is_said_in_words(three_units):
+    granted = system.map_mirrored(three_units, UNIT).granted
+    assert set(granted) == {"mapping", "huge_pages", "prefault"}
+    assert granted["prefault"]
+    assert granted["huge_pages"]
+
+
+@linux_only
+def test_memory_is_given_back_with_the_last_look_at_it(three_units):
+    def mappings():
+        return Path("/proc/self/maps").read_text("ascii").count(str(three_units))
+
+    mapped = system.map_mirrored(three_units, UNIT)
+    part = mapped.memory[UNIT : 2 * UNIT]
+    del mapped
+    assert (part[0], mappings()) == (2, 2)
+    del part
+    assert mappings() == 0
+
+
+def test_a_missing_file_cannot_be_mapped_twice(tmp_path):
+    with pytest.raises(DiskError, match="missing"):
+        system.map_mirrored(tmp_path / "missing", UNIT)
 
 
 # Locks ---------------------------------------------------------------------------------------

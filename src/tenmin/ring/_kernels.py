@@ -21,6 +21,7 @@ models?, MSPC 2012, doi 10.1145/2247684.2247688.
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -28,7 +29,7 @@ import numba
 import numpy as np
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic, overload
+from numba.extending import intrinsic
 from numba.np.numpy_support import carray
 
 from tenmin.stream import Stream
@@ -41,7 +42,7 @@ CAPACITY, ROW_BYTES, TIMED, N_RUNS, RUNS_AT, TIMES_AT, SAMPLES_AT, JSON_BYTES = 
 SEQ, INDEX, N, FLAGS, HOST_NS, RECORD = 0, 1, 2, 3, 4, 8  # a run record: 8 int64, one cache line
 
 
-def compiled(*signature: Any) -> Callable[[Callable[..., Any]], Any]:
+def compiled(*signature: Any, nogil: bool = True) -> Callable[[Callable[..., Any]], Any]:
     """Decorate a kernel: no lock, no fastmath, cached on disk where that can be written.
 
     Without a folder for its cache (read-only installation and home) Numba refuses to compile at
@@ -51,9 +52,9 @@ def compiled(*signature: Any) -> Callable[[Callable[..., Any]], Any]:
 
     def decorate(function: Callable[..., Any]) -> Any:
         try:
-            return jit(*signature, nogil=True, cache=True)(function)
+            return jit(*signature, nogil=nogil, cache=True)(function)
         except (RuntimeError, OSError):
-            return jit(*signature, nogil=True)(function)
+            return jit(*signature, nogil=nogil)(function)
 
     return decorate
 
@@ -92,29 +93,25 @@ def _memcpy_code(typing_context: Any, address: Any, source: Any) -> Any:
 _fence: Any = intrinsic(_fence_code)
 _pointer: Any = intrinsic(_pointer_code)
 _memcpy: Any = intrinsic(_memcpy_code)
+_inlined: Any = numba.njit
 
 
+@_inlined
 def _copy(address, source):
-    """Copy rows to an address of the ring."""
+    """Copy rows of any strides to an address of the ring."""
+    width = source.shape[1]
+    if source.strides[1] == source.itemsize and source.strides[0] == width * source.itemsize:
+        _memcpy(address, source)  # slice assignment in a kernel is no memcpy, and slow
+        return
+    target = carray(_pointer(address), source.shape, source.dtype)
+    for i in range(source.shape[0]):
+        to, of = target[i], source[i]
+        for c in range(width):
+            to[c] = of[c]
 
 
-@overload(_copy)
-def _copy_compiled(address, source):
-    # Slice assignment in a kernel is no memcpy, and slow.
-    def whole(address, source):
-        _memcpy(address, source)
-
-    def rows(address, source):
-        target = carray(_pointer(address), source.shape, source.dtype)
-        for i in range(source.shape[0]):
-            to, of = target[i], source[i]
-            for c in range(to.size):
-                to[c] = of[c]
-
-    return whole if source.layout == "C" else rows
-
-
-def _push(base, samples, times, index, host_ns, flags):
+@_inlined
+def _write(base, samples, times, index, host_ns, flags):
     """Write one run, split at the ring's end, into the ring at an address.
 
     Returns 1 when the samples do not fit the ring, 2 when their times do not. One address instead
@@ -122,13 +119,14 @@ def _push(base, samples, times, index, host_ns, flags):
     """
     head = carray(_pointer(base), HEAD, np.int64)
     counters = carray(_pointer(base + COUNTERS_AT), 4 * LINE, np.int64)
-    capacity, timed = head[CAPACITY], head[TIMED] > 0
+    capacity = head[CAPACITY]
     row = samples.shape[1] * samples.itemsize
     n = samples.shape[0]
     if row != head[ROW_BYTES]:
         return 1
-    if timed and times.size != n:
-        return 2
+    if times is not None:
+        if times.size != n:
+            return 2
     done = 0
     while done < n:
         written, run = counters[WRITTEN], counters[RUNS]
@@ -140,7 +138,7 @@ def _push(base, samples, times, index, host_ns, flags):
         counters[RESERVED] = max(counters[RESERVED], written + k)
         _fence()
         _copy(base + head[SAMPLES_AT] + p * row, samples[done : done + k])
-        if timed:
+        if times is not None:
             to = carray(_pointer(base + head[TIMES_AT] + p * 8), k, np.float64)
             of = times[done : done + k]
             for i in range(k):
@@ -155,6 +153,16 @@ def _push(base, samples, times, index, host_ns, flags):
         done += k
         flags = 0
     return 0
+
+
+def _push(base, samples, index, host_ns, flags):
+    """`_write` of an untimed stream."""
+    return _write(base, samples, None, index, host_ns, flags)
+
+
+def _push_timed(base, samples, times, index, host_ns, flags):
+    """`_write` of a timed stream."""
+    return _write(base, samples, times, index, host_ns, flags)
 
 
 @compiled()
@@ -198,18 +206,22 @@ def load(counters, which):
 
 
 @functools.cache
-def pushers(dtype: str) -> tuple[Any, Any]:
-    """`_push` for ordinary arrays of this dtype, and for read-only, strided, unaligned ones."""
-    item = numba.from_dtype(np.dtype(dtype))
-    array: Any = types.Array
-    made = []
-    for layout, readonly, aligned in (("C", False, True), ("A", True, False)):
-        samples = array(item, 2, layout, readonly=readonly, aligned=aligned)
-        times = array(types.float64, 1, layout, readonly=readonly, aligned=aligned)
-        number = types.int64
-        signature = number(number, samples, times, number, number, number)
-        made.append(compiled(signature)(_push))
-    return made[0], made[1]
+def pusher(dtype: str, timed: bool) -> Callable[..., int]:
+    """What writes samples of this dtype: ``(base, samples, [times,] index, host_ns, flags)``.
+
+    The caller has made sure that `samples` is an array of two dimensions and this dtype, and
+    `times` one of one dimension and float64; strides and flags may be any. The lock of the
+    interpreter is kept: a copy takes microseconds, and to get the lock back milliseconds.
+    """
+    number: Any = types.int64
+    array: Any = functools.partial(types.Array, layout="A", readonly=True, aligned=False)
+    arrays = [array(numba.from_dtype(np.dtype(dtype)), 2)]
+    arrays += [array(types.float64, 1)] if timed else []
+    signature = number(number, *arrays, number, number, number)
+    kernel = compiled(signature, nogil=False)(_push_timed if timed else _push)
+    (overload,) = kernel.overloads.values()
+    # What Numba's dispatcher calls, without its look at every argument's type: half of a call.
+    return getattr(overload, "entry_point", kernel)
 
 
 def warm(*streams: Stream) -> None:
@@ -224,9 +236,9 @@ def warm(*streams: Stream) -> None:
         collect(of_whom, table, np.zeros((4, RECORD), np.int64), 0)
         find(of_whom, table, 0)
         load(of_whom, RESERVED)
-    dtypes = {np.dtype(s.dtype).name for s in streams if not s.is_marker}
-    for dtype in dtypes if streams else COMMON_DTYPES:
-        pushers(dtype)
+    formats = {(np.dtype(s.dtype).name, s.timed) for s in streams if not s.is_marker}
+    for dtype, timed in formats if streams else itertools.product(COMMON_DTYPES, (False, True)):
+        pusher(dtype, timed)
 
 
 def _readonly(array: np.ndarray) -> np.ndarray:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
+import os
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,19 +22,22 @@ from tenmin.ring._kernels import (
     RECORD,
     RESERVED,
     RUNS,
+    SAMPLES_AT,
     WRITTEN,
     collect,
     find,
     load,
-    pushers,
+    pusher,
 )
 from tenmin.stream import Stream
+from tenmin.system import HERE, Platform
 
 MAGIC = 0x31474E49524E4D54  # "TMNRING1"
 MIN_SAMPLES = 256  # slow streams: room for a chunk that was held up
 IRREGULAR_SAMPLES = 16384
 MAX_RUNS = 16384  # 10 s of runs of 0.6 ms
 PAGE = 4096
+_FLOAT64 = np.dtype(np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,29 +77,35 @@ class Ring:
         Whose samples these are.
     capacity : int
         How many samples it holds.
+    granted : dict of str to str
+        How its memory is mapped, in words, see `tenmin.system.Mapped`.
     """
 
-    def __init__(self, path: Path, memory: Any) -> None:
+    def __init__(self, path: Path, mapped: system.Mapped) -> None:
         self.path = path
+        memory = mapped.memory
         head = np.frombuffer(memory, np.int64, HEAD)
         _, self.capacity, _, _, n_runs, runs_at, times_at, samples_at, json_bytes, _ = head.tolist()
         self.stream = _stream(json.loads(bytes(memory[PAGE : PAGE + json_bytes])))
         width, dtype = self.stream.n_channels, np.dtype(self.stream.dtype)
         n_times = self.capacity if self.stream.timed else 0
         runs = np.frombuffer(memory, np.int64, n_runs * RECORD, runs_at)
-        samples = np.frombuffer(memory, dtype, self.capacity * width, samples_at)
-        self._memory = memory
+        laps = 2 if mapped.mirrored else 1
+        samples = np.frombuffer(memory, dtype, laps * self.capacity * width, samples_at)
+        self.granted = dict(mapped.granted)
         self._base = head.ctypes.data
         self._counters = np.frombuffer(memory, np.int64, 4 * LINE, COUNTERS_AT)
         self._runs = runs.reshape(n_runs, RECORD)
         self._times = np.frombuffer(memory, np.float64, n_times, times_at)
-        self._samples = samples.reshape(self.capacity, width)
-        self._no_times = np.empty(0)
-        self._push: Any = _closed
-        self._push_any: Any = _closed
+        self._laps = samples.reshape(-1, width)  # where mirrored, the ring follows itself
+        self._samples = self._laps[: self.capacity]
+        self._dtype, self._timed = dtype, self.stream.timed
+        self._push: Callable[..., int] = _closed
 
     @classmethod
-    def create(cls, path: Path, stream: Stream, seconds: float = 10.0) -> Ring:
+    def create(
+        cls, path: Path, stream: Stream, seconds: float = 10.0, *, platform: Platform = HERE
+    ) -> Ring:
         """Make the ring's file, replacing an older one, and touch all its memory once.
 
         Raises
@@ -111,11 +123,14 @@ class Ring:
         capacity = max(MIN_SAMPLES, int(np.ceil(seconds * stream.rate_hz)))
         if not stream.is_regular:
             capacity = IRREGULAR_SAMPLES
+        # Whole units, so that the samples can be mapped twice.
+        step = system.MIRROR_UNIT // math.gcd(system.MIRROR_UNIT, stream.bytes_per_sample)
+        capacity = -(-capacity // step) * step
         n_runs = min(capacity, MAX_RUNS)
         text = json.dumps(asdict(stream)).encode()
         runs_at = _page(PAGE + len(text))
         times_at = _page(runs_at + n_runs * RECORD * 8)
-        samples_at = _page(times_at + (8 * capacity if stream.timed else 0))
+        samples_at = _page(times_at + (8 * capacity if stream.timed else 0), system.MIRROR_UNIT)
         size = samples_at + capacity * stream.bytes_per_sample
         memory = system.map_file(path, size)
         np.frombuffer(memory, np.uint8)[:] = 0  # the first lap through untouched memory is slow
@@ -125,13 +140,11 @@ class Ring:
             n_runs, runs_at, times_at, samples_at, len(text),
         )  # fmt: skip
         memory[PAGE : PAGE + len(text)] = text
-        ring = cls(path, memory)
-        ring._write_with()
         head[0] = MAGIC  # last: nobody attaches to half a ring
-        return ring
+        return cls.attach(path, writer=True, platform=platform)
 
     @classmethod
-    def attach(cls, path: Path, *, writer: bool = False) -> Ring:
+    def attach(cls, path: Path, *, writer: bool = False, platform: Platform = HERE) -> Ring:
         """Open a ring that exists.
 
         Parameters
@@ -148,24 +161,25 @@ class Ring:
         RigError
             It is not a ring of this version.
         """
-        memory = system.map_file(path, write=writer)
-        # The writer fills in the first number last.
-        if len(memory) < 2 * PAGE or int(np.frombuffer(memory, np.int64, 1)[0]) != MAGIC:
+        tail = _samples_bytes(path)
+        mapped = system.map_mirrored(path, tail, write=writer, platform=platform)
+        head = np.frombuffer(mapped.memory, np.int64, min(HEAD, len(mapped.memory) // 8)).tolist()
+        size = len(mapped.memory) - (tail if mapped.mirrored else 0)
+        # The writer fills in the first number last; and the file may have been replaced just now.
+        if size < 2 * PAGE or head[0] != MAGIC or size - head[SAMPLES_AT] != tail:
             raise RigError(
                 f"{path} is not a ring of this version of tenmin.",
                 remedy="End older versions of tenmin, then start again.",
             )
-        ring = cls(path, memory)
-        np.frombuffer(memory, np.uint8)[::PAGE].max()  # map every page now, not in the block
+        ring = cls(path, mapped)
+        if ring.granted["prefault"] != system.ALL_PAGES:
+            np.frombuffer(mapped.memory, np.uint8)[:size:PAGE].max()  # now, not in the block
         if writer:
-            ring._write_with()
+            ring._push = pusher(ring._dtype.name, ring._timed)
             # A record is what makes samples known: those of a write cut short are written anew.
             last = ring.last
             ring._counters[WRITTEN] = last.seq if last else 0
         return ring
-
-    def _write_with(self) -> None:
-        self._push, self._push_any = pushers(self._samples.dtype.name)
 
     def write(
         self,
@@ -195,20 +209,35 @@ class Ring:
         MalformedData
             Shape or dtype differ from what the stream's description says.
         """
-        times = self._no_times if device_time is None else device_time
         try:
-            wrong = self._push(self._base, samples, times, run_index, host_ns, flags)
-        except TypeError:  # not an ordinary array: from now on the kernel that takes any
-            self._push = self._push_any
-            try:
-                wrong = self._push(self._base, samples, times, run_index, host_ns, flags)
-            except TypeError as e:
-                raise self._misfit(samples, times) from e
+            # The kernel trusts dtype and dimensions. That it is an array, it looks at itself.
+            if samples.dtype is not self._dtype or samples.ndim != 2:
+                samples = self._fitting(samples, device_time)
+            if not self._timed:
+                wrong = self._push(self._base, samples, run_index, host_ns, flags)
+            else:
+                if device_time.dtype is not _FLOAT64 or device_time.ndim != 1:  # type: ignore[union-attr]
+                    device_time = self._fitting_times(samples, device_time)
+                wrong = self._push(self._base, samples, device_time, run_index, host_ns, flags)
+        except (AttributeError, TypeError) as error:
+            raise self._misfit(np.asarray(samples), device_time) from error
         if wrong:
-            raise self._misfit(samples, times)
+            raise self._misfit(samples, device_time)
 
-    def _misfit(self, samples: np.ndarray, times: np.ndarray) -> MalformedData:
-        stream, timed = self.stream, f" with {times.size} device times of {times.dtype}"
+    def _fitting(self, samples: np.ndarray, times: np.ndarray | None) -> np.ndarray:
+        """The same with the one dtype object that `write` compares with."""
+        if samples.ndim != 2 or samples.dtype != self._dtype:
+            raise self._misfit(samples, times)
+        return samples.view(self._dtype)
+
+    def _fitting_times(self, samples: np.ndarray, times: Any) -> np.ndarray:
+        if times.ndim != 1 or times.dtype != _FLOAT64:
+            raise self._misfit(samples, times)
+        return times.view(_FLOAT64)
+
+    def _misfit(self, samples: np.ndarray, times: np.ndarray | None) -> MalformedData:
+        stream, n = self.stream, "no" if times is None else f"{np.size(times)}"
+        timed = f" with {n} device times of {np.asarray(times).dtype}"
         return MalformedData(
             f"{stream.name} delivered {samples.dtype} samples of shape {samples.shape}"
             f"{timed if stream.timed else ''}, "
@@ -237,14 +266,14 @@ class Ring:
     def latest(self, n: int) -> np.ndarray:
         """The newest `n` samples, or as many as there are, ``(n, n_channels)``.
 
-        A view where they are contiguous, else a copy. A view stays as it is until the writer comes
-        round to it, `capacity` - `n` samples later.
+        A view where the ring is mapped twice, or they are contiguous; else a copy. A view stays as
+        it is until the writer comes round to it, `capacity` - `n` samples later.
         """
         end = self.written
         n = min(n, end, self.capacity)
         start = (end - n) % self.capacity
-        if start + n <= self.capacity:
-            return self._samples[start : start + n]
+        if start + n <= len(self._laps):
+            return self._laps[start : start + n]
         return np.concatenate((self._samples[start:], self._samples[: start + n - self.capacity]))
 
     def close(self) -> None:
@@ -252,7 +281,7 @@ class Ring:
 
         It is not unmapped here: another thread might be in the middle of a write.
         """
-        self._push = self._push_any = _closed
+        self._push = _closed
 
 
 class Reader:
@@ -287,6 +316,9 @@ class Reader:
         A piece never crosses the ring's end. Ask `valid` after using one.
         """
         pieces: list[Piece] = []
+        # A look without a fence may come too early, and then the next one finds what is new.
+        if self._ring._counters[RUNS] == self._run:
+            return pieces
         left = max_samples if max_samples is not None else 1 << 62
         while left > 0:
             ring = self._ring
@@ -340,8 +372,19 @@ def _closed(*_: Any) -> int:
     raise ValueError("this ring is closed, or was opened to be read only")
 
 
-def _page(offset: int) -> int:
-    return -(-offset // PAGE) * PAGE
+def _page(offset: int, unit: int = PAGE) -> int:
+    return -(-offset // unit) * unit
+
+
+def _samples_bytes(path: Path) -> int:
+    """Size of the samples at the end of a ring's file; 0 when it is none."""
+    try:
+        with open(path, "rb") as file:
+            head = np.frombuffer(file.read(8 * HEAD), np.int64)
+            size = file.seek(0, os.SEEK_END)
+    except OSError:  # whoever maps it says what is wrong
+        return 0
+    return size - int(head[SAMPLES_AT]) if len(head) == HEAD and head[0] == MAGIC else 0
 
 
 def _stream(described: dict[str, Any]) -> Stream:

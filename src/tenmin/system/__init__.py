@@ -19,14 +19,18 @@ from tenmin.system.files import (
 )
 from tenmin.system.locks import FileLock
 from tenmin.system.manners import inhibit_sleep, lock_memory, lower_priority, raise_priority
+from tenmin.system.memory import ALL_PAGES, MIRROR_UNIT, Mapped, map_mirrored
 from tenmin.system.platform import HERE, Platform
 from tenmin.system.processes import on_signals, process_alive, spawn, stop_process
 from tenmin.system.wake import Bell, Wake, has_unix_sockets, local_endpoint
 
 __all__ = [
+    "ALL_PAGES",
     "HERE",
+    "MIRROR_UNIT",
     "Bell",
     "FileLock",
+    "Mapped",
     "Platform",
     "SerialPort",
     "Wake",
@@ -37,6 +41,7 @@ __all__ = [
     "lock_memory",
     "lower_priority",
     "map_file",
+    "map_mirrored",
     "on_signals",
     "preallocate",
     "process_alive",

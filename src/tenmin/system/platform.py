@@ -29,6 +29,10 @@ class Platform:
         Sockets with a path; else loopback.
     shm : bool
         ``/dev/shm``; else the temporary folder.
+    mirror : bool
+        Memory can be mapped twice, back to back; else what crosses its end is copied.
+    madvise : bool
+        Large pages, and all pages at once, can be asked for; else they come when touched.
     scheduler : bool
         ``sched_setscheduler``; else the nice value or the priority class.
     mlockall : bool
@@ -44,6 +48,8 @@ class Platform:
     fallocate: bool
     unix_sockets: bool
     shm: bool
+    mirror: bool
+    madvise: bool
     scheduler: bool
     mlockall: bool
     inhibitor: str
@@ -63,6 +69,8 @@ def _found() -> Platform:
         fallocate=hasattr(os, "posix_fallocate") and linux,
         unix_sockets=hasattr(socket, "AF_UNIX") and not windows,  # Windows' have no datagrams
         shm=linux and os.access("/dev/shm", os.W_OK),
+        mirror=linux or sys.platform == "darwin",
+        madvise=linux,
         scheduler=hasattr(os, "sched_setscheduler"),
         mlockall=linux,
         inhibitor=inhibitor,
