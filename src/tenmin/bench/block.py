@@ -1,0 +1,237 @@
+"""One block of the whole program on a rig of the bench, and what it cost."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tenmin import examples
+from tenmin.bench.processes import Peak, Taken, Usage, wait_until
+from tenmin.bench.rig import Load, Place
+from tenmin.bench.setting import Setting
+from tenmin.bench.watching import LOST, STEP_NS, SUFFIX, counts_of
+from tenmin.errors import RigError
+from tenmin.launch import EngineSpec
+from tenmin.recorder.journal import read_log
+from tenmin.service.client import Client
+from tenmin.system import FileLock, spawn, stop_process
+
+PADS_S, SETTLE_S = 1.0, 1.0
+START_S, END_S = 60.0, 300.0
+BUSY = "while True:\n    sum(i * i for i in range(1000))"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one block cost and kept.
+
+    Attributes
+    ----------
+    load : Load
+        What came in.
+    seconds : float
+        Length of the window.
+    latency_ms : ndarray
+        Upper edges of the latency histogram's bins that are not empty, milliseconds.
+    latency_n : ndarray
+        Chunks in each.
+    unchecked : int
+        Samples that the watcher was too late for.
+    missing, samples : int
+        By the file, of all streams.
+    cpu : dict of str to float
+        Share of a core of each process while recording.
+    private : dict of str to (int, int)
+        Bytes of private memory at a quarter and at the end of the window.
+    finaliser_peak : int
+        Largest private memory of the finaliser, bytes.
+    closing_s : float, optional
+        From the end of the post pad to the verified file.
+    """
+
+    load: Load
+    seconds: float
+    latency_ms: np.ndarray
+    latency_n: np.ndarray
+    unchecked: int
+    missing: int
+    samples: int
+    cpu: dict[str, float]
+    private: dict[str, tuple[int, int]]
+    finaliser_peak: int
+    closing_s: float | None
+    result: dict[str, Any] = field(repr=False)
+
+    def quantile_ms(self, share: float) -> float | None:
+        """The latency that this share of the chunks does not exceed."""
+        total = self.latency_n.cumsum()
+        if not total.size:
+            return None
+        return float(self.latency_ms[np.searchsorted(total, share * total[-1])])
+
+    def late(self, limit_ms: float) -> int:
+        """How many chunks were checked later than this."""
+        return int(self.latency_n[self.latency_ms > limit_ms].sum())
+
+
+def record(setting: Setting, load: Load, seconds: float, *, busy: bool = False) -> Found:
+    """Record one block.
+
+    Parameters
+    ----------
+    busy : bool
+        A client in a process of its own runs plain Python all the while.
+
+    Raises
+    ------
+    RigError
+        The program refused the block or did not end it.
+    """
+    with Place(setting, load) as place, engine(place), disturber(busy):
+        return _record(place, seconds)
+
+
+@contextlib.contextmanager
+def engine(place: Place) -> Iterator[None]:
+    """The engine with its timed watcher, while the block lasts."""
+    spec = EngineSpec(str(place.rig), place.rig_id, once=True, out=str(place.out))
+    place.folder.mkdir(mode=0o700)
+    (place.folder / "spec.json").write_text(json.dumps(asdict(spec)), "utf-8")
+    with (place.folder / "engine.log").open("ab") as log:
+        args = [sys.executable, "-m", "tenmin.bench.engine", str(place.folder)]
+        process = spawn(args, stdout=log, stderr=log, env=place.env)
+    try:
+        if not wait_until((place.folder / "engine.json").exists, START_S):
+            raise RigError(f"The engine did not start: {_tail(place)}", remedy="Run it again.")
+        yield
+    finally:
+        stop_process(process)
+        wait_until(lambda: not FileLock.held(place.folder / "acquirer.lock"), 15.0)
+
+
+@contextlib.contextmanager
+def disturber(busy: bool) -> Iterator[None]:
+    """A client that never rests."""
+    process = spawn([sys.executable, "-c", BUSY]) if busy else None
+    try:
+        yield
+    finally:
+        if process is not None:
+            stop_process(process)
+
+
+def arguments(place: Place, seconds: float) -> list[str]:
+    """The command that records."""
+    lengths = ["--seconds", f"{seconds:g}", "--settle", f"{SETTLE_S:g}", "--pads", f"{PADS_S:g}"]
+    subject = str(examples.path_of("quick", "subject"))
+    return [
+        *(sys.executable, "-m", "tenmin", "record", str(place.rig), "--json", "--keep-journal"),
+        *("--protocol", "head-fixed-acute", "--subject", subject, "--out", str(place.out)),
+        *lengths,
+    ]
+
+
+def _record(place: Place, seconds: float) -> Found:
+    state = json.loads((place.folder / "engine.json").read_text("utf-8"))
+    told, words = place.out / "told.json", place.out / "words"
+    with told.open("wb") as out, words.open("wb") as errors:
+        command = spawn(arguments(place, seconds), stdout=out, stderr=errors, env=place.env)
+    usage = Usage()
+    try:
+        with Client(state, name="bench") as client:
+            watched = _watch(place, client, usage, state["pid"], command, seconds)
+    finally:
+        stop_process(command)
+    answer = told.read_text("utf-8")
+    result = json.loads(answer) if answer else {}
+    if not result.get("nwb"):
+        why = words.read_text("utf-8", "replace")[-500:]
+        raise RigError(f"The block failed: {why} {_tail(place)}", remedy="Try a shorter one.")
+    streams = result["streams"]
+    return Found(
+        place.load,
+        seconds,
+        *watched["latency"],
+        missing=sum(s["missing_samples"] for s in streams),
+        samples=sum(s["samples"] for s in streams),
+        cpu=watched["cpu"],
+        private=watched["private"],
+        finaliser_peak=watched["peak"],
+        closing_s=_closing(result),
+        result=result,
+    )
+
+
+def _watch(
+    place: Place, client: Client, usage: Usage, engine_pid: int, command: Any, seconds: float
+) -> dict[str, Any]:
+    """Wait for the window, and look at what runs at its beginning, a quarter, and its end."""
+
+    def recording() -> dict[str, Any] | None:
+        state = client.status()
+        told = state.get("snapshot") or {}
+        started = told.get("phase") == "RECORDING" and told.get("t0_index") is not None
+        return state if started or command.poll() is not None else None
+
+    state = wait_until(recording, START_S, 0.1) or {"crew": {}}
+    peak = Peak(usage, lambda: usage.named(engine_pid, "tenmin.recorder.finaliser"))
+    peak.start()
+    time.sleep(PADS_S + 0.5)  # the pad is no part of the window, and the finaliser has begun
+    crew = client.status()["crew"] if command.poll() is None else state["crew"]
+    pids = {**crew, "engine": engine_pid, "record": command.pid}
+    before, began, counts = usage.look(pids, memory=False), time.monotonic(), _counts(place)
+    time.sleep(max(0.0, 0.25 * seconds))
+    early = usage.look(pids)
+    time.sleep(max(0.0, began + seconds - 1.0 - time.monotonic()))
+    after, taken_s, counted = usage.look(pids), time.monotonic() - began, _counts(place)
+    command.wait(END_S)
+    peak.halt()
+    histogram = counted[:LOST] - counts[:LOST]
+    at = np.flatnonzero(histogram)
+    return {
+        "latency": ((at + 1) * STEP_NS * 1e-6, histogram[at], int(counted[LOST] - counts[LOST])),
+        "cpu": _shares(before, after, taken_s),
+        "private": {r: (early[r].private, after[r].private) for r in after if r in early},
+        "peak": peak.private,
+    }
+
+
+def _shares(
+    before: dict[str, Taken], after: dict[str, Taken], taken_s: float
+) -> dict[str, float]:
+    return {
+        role: (after[role].cpu_s - before[role].cpu_s) / taken_s for role in after if role in before
+    }
+
+
+def _counts(place: Place) -> np.ndarray:
+    """The histograms of all streams, added up."""
+    paths = sorted((place.folder / "rings").glob(f"*{SUFFIX}"))
+    total = np.zeros(LOST + 1, np.int64)
+    for path in paths:
+        total += counts_of(path)
+    return total
+
+
+def _closing(result: dict[str, Any]) -> float | None:
+    """Seconds from the end of the post pad to ``result.json``, written after the read-back."""
+    dot = Path(result["journal"] or "")
+    found = {line["t"]: line for line in read_log(dot / "acquirer.jsonl")}
+    if "t0" not in found or not (dot / "result.json").exists():
+        return None
+    t0, rate_hz = found["t0"], result["streams"][0]["rate_hz"]
+    end_ns = t0["host_ns"] + (t0["stop"] - t0["index"]) / rate_hz * 1e9
+    done_ns = (dot / "result.json").stat().st_mtime_ns - time.time_ns() + time.monotonic_ns()
+    return (done_ns - end_ns) * 1e-9
+
+
+def _tail(place: Place) -> str:
+    return (place.folder / "engine.log").read_text("utf-8", "replace")[-500:]
