@@ -10,17 +10,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-MISSED = 1  # frames are missing between the one before and this one
-EXTRA = 2  # closer to the one before than half a period; counted all the same
-IRREGULAR = 4  # at no whole number of periods
-RESTART = 8  # a new acquisition; the frame number begins with 1 again
-SOURCE_GAP = 16  # samples of the source are missing since the frame before
-LOST = 32  # the board numbered events that never arrived here
+from tenmin.stream import FRAME_FLAGS
+
+MISSED = FRAME_FLAGS["missed"]
+EXTRA = FRAME_FLAGS["extra"]
+IRREGULAR = FRAME_FLAGS["irregular"]
+RESTART = FRAME_FLAGS["restart"]
+SOURCE_GAP = FRAME_FLAGS["source_gap"]
+LOST = FRAME_FLAGS["lost"]
 
 MEDIAN_OF = 32  # intervals
 ON_TIME = 0.25  # of a period
 GAP_PERIODS, GAP_S = 10, 1.0  # a longer silence than both is a new acquisition
-MARGIN_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -220,88 +221,3 @@ class FrameCounter:
 
     def _note(self, interval: int) -> None:
         self._intervals = [*self._intervals[1 - MEDIAN_OF :], interval]
-
-
-@dataclass(frozen=True)
-class Summary:
-    """A frame clock's balance over a stretch of the source.
-
-    Attributes
-    ----------
-    frames : int
-        How many begin in it.
-    expected : int, optional
-        How many the microscope says it took.
-    missing, extra, irregular, restarts : int
-    interval_median_s, interval_sd_s, interval_min_s, interval_max_s : float
-        Within acquisitions; NaN without two frames.
-    quiet_before_s, quiet_after_s : float
-        Without frames, before the first and after the last.
-    agrees : bool or None
-        Whether `frames` is `expected`; None where that is not known.
-    cut : bool
-        Whether frames came within a second (or ten periods) of either end, so that the
-        acquisition may reach beyond the stretch and the counts cannot be compared.
-    """
-
-    frames: int
-    expected: int | None
-    missing: int
-    extra: int
-    irregular: int
-    restarts: int
-    interval_median_s: float
-    interval_sd_s: float
-    interval_min_s: float
-    interval_max_s: float
-    quiet_before_s: float
-    quiet_after_s: float
-    agrees: bool | None
-    cut: bool
-
-
-def summary(
-    rows: np.ndarray, start: int, stop: int, ticks_per_s: float, expected: int | None = None
-) -> Summary:
-    """Balance of the frames with ticks in [start, stop).
-
-    Parameters
-    ----------
-    rows : ndarray, (n, 5)
-        As `FrameCounter.feed` gives them.
-    start, stop : int
-        Ticks.
-    ticks_per_s : float
-        Rate of the source.
-    expected : int, optional
-        Frames in the microscope's own file.
-    """
-    rows = rows[(rows[:, 1] >= start) & (rows[:, 1] < stop)]
-    ticks, flags = rows[:, 1], rows[:, 4]
-    whole = (stop - start) / ticks_per_s
-    before = (ticks[0] - start) / ticks_per_s if len(rows) else whole
-    after = (stop - ticks[-1]) / ticks_per_s if len(rows) else whole
-    within = np.diff(ticks)[(flags[1:] & RESTART) == 0] / ticks_per_s
-    nan = float("nan")
-    median = float(np.median(within)) if len(within) else nan
-    margin = max(MARGIN_S, GAP_PERIODS * median) if len(within) else MARGIN_S
-    return Summary(
-        frames=len(rows),
-        expected=expected,
-        missing=int(rows[:, 3].sum()),
-        extra=_many(flags, EXTRA),
-        irregular=_many(flags, IRREGULAR),
-        restarts=_many(flags, RESTART),
-        interval_median_s=median,
-        interval_sd_s=float(within.std()) if len(within) else nan,
-        interval_min_s=float(within.min()) if len(within) else nan,
-        interval_max_s=float(within.max()) if len(within) else nan,
-        quiet_before_s=float(before),
-        quiet_after_s=float(after),
-        agrees=None if expected is None else len(rows) == expected,
-        cut=bool(len(rows)) and min(before, after) < margin,
-    )
-
-
-def _many(flags: np.ndarray, flag: int) -> int:
-    return int(np.count_nonzero(flags & flag))

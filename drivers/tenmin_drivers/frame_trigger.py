@@ -16,13 +16,11 @@ from tenmin_drivers._frames import (
     SOURCE_GAP,
     EdgeFinder,
     FrameCounter,
-    Summary,
     Threshold,
-    summary,
 )
 from tenmin_drivers._serial import SerialConfig, open_port
 
-__all__ = ["FrameTrigger", "FrameTriggerConfig", "Summary", "summary"]
+__all__ = ["FrameTrigger", "FrameTriggerConfig"]
 
 EVENT = np.dtype([("number", "<u4"), ("time_us", "<u8")])  # docs/drivers/frame_trigger.md
 US = 1_000_000

@@ -60,7 +60,7 @@ def outcome(
         "seconds_asked": decided.get("seconds"),
         "t0_index": written.get("t0_index"),
         "n_window": written.get("n_window"),
-        "streams": [{k: s.get(k) for k in STREAM_KEYS} for s in _streams(written)],
+        "streams": [_stream(s) for s in _streams(written)],
         "verdicts": levels,
         "arousal": None,
         "completeness": None,
@@ -100,6 +100,12 @@ def latched(dot: Path) -> list[Verdict]:
 
 def _is_worse(verdict: Verdict, kept: Verdict) -> bool:
     return LEVELS.index(verdict.level) >= LEVELS.index(kept.level)
+
+
+def _stream(numbers: dict[str, Any]) -> dict[str, Any]:
+    """What is told of a stream; of imaging frames their balance as well."""
+    told = {key: numbers.get(key) for key in STREAM_KEYS}
+    return told if numbers.get("frames") is None else {**told, "frames": numbers["frames"]}
 
 
 def _streams(written: dict[str, Any]) -> list[dict[str, Any]]:

@@ -9,6 +9,17 @@ import numpy as np
 
 MARKER_DTYPE = "str"
 
+# A stream of kind "frames": one sample per frame trigger, int64, its channels in this order.
+FRAME_CHANNELS = ("frame", "source_index", "interval", "missed", "flag")
+FRAME_FLAGS = {
+    "missed": 1,  # frames are missing between the one before and this one
+    "extra": 2,  # closer to the one before than half a period; counted all the same
+    "irregular": 4,  # at no whole number of periods
+    "restart": 8,  # a new acquisition; the frame number begins with 1 again
+    "source_gap": 16,  # samples of the source are missing since the frame before
+    "lost": 32,  # the board numbered events that never arrived here
+}
+
 
 @dataclass(frozen=True)
 class Stream:

@@ -15,8 +15,9 @@ from tenmin_drivers._frames import (
     EdgeFinder,
     FrameCounter,
     Threshold,
-    summary,
 )
+
+from tenmin.frames import balance
 
 FS, T, PULSE = 10_000, 333, 30
 TTL = Threshold(high=2000, low=800)  # millivolts
@@ -170,7 +171,7 @@ def acquisition(n=300, start=50_000):
 
 
 def test_the_balance_of_a_whole_acquisition():
-    found = summary(acquisition(), 0, 200_000, FS, expected=300)
+    found = balance(acquisition(), 0, 200_000, FS, expected=300)
     assert (found.frames, found.missing, found.agrees, found.cut) == (300, 0, True, False)
     assert found.quiet_before_s == pytest.approx(5.0)
     assert found.quiet_after_s == pytest.approx((200_000 - 50_000 - 299 * T) / FS)
@@ -178,14 +179,14 @@ def test_the_balance_of_a_whole_acquisition():
 
 
 def test_frames_up_to_the_edge_mean_that_the_counts_cannot_be_compared():
-    assert summary(acquisition(), 49_000, 200_000, FS).cut
+    assert balance(acquisition(), 49_000, 200_000, FS).cut
 
 
 def test_a_frame_fewer_than_the_microscope_took_does_not_agree():
-    assert summary(acquisition(299), 0, 200_000, FS, expected=300).agrees is False
+    assert balance(acquisition(299), 0, 200_000, FS, expected=300).agrees is False
 
 
 def test_a_stretch_without_frames_is_quiet_from_end_to_end():
-    found = summary(acquisition(), 0, 20_000, FS)
+    found = balance(acquisition(), 0, 20_000, FS)
     assert (found.frames, found.quiet_before_s, found.quiet_after_s) == (0, 2.0, 2.0)
     assert np.isnan(found.interval_median_s)

@@ -129,6 +129,15 @@ def test_nothing_but_the_gaps_is_lost(mouse: Told) -> None:
 
 
 @in_mouse
+def test_the_balance_of_the_frames_is_told_beside_the_stream(mouse: Told) -> None:
+    frames = mouse.stream("frames")["frames"]
+
+    assert frames["frames"] == mouse.stream("frames")["samples"] > SECONDS * 29
+    assert (frames["missing"], frames["extra"], frames["restarts"]) == (0, 0, 0)
+    assert frames["interval_median_s"] == pytest.approx(1 / 30, rel=1e-2)
+
+
+@in_mouse
 def test_missing_samples_make_the_block_end_with_a_failed_gate(mouse: Told) -> None:
     levels = {(v["check"], v["stream"]): v["level"] for v in mouse.result["verdicts"]}
 

@@ -151,6 +151,9 @@ def summary(result: Mapping[str, Any]) -> str:
     if streams:
         head = ("stream", "samples", "in window", "missing", "gaps", "Hz", "drift ppm")
         lines += ["", table([head, *map(_row, streams)])]
+    for stream in streams:
+        if stream.get("frames"):
+            lines += ["", f"{stream['name']}: {stream['frames']['told']}"]
     verdicts = result.get("verdicts") or []
     if verdicts:
         found = [("verdict", "check", "stream", "value", "limit"), *map(_verdict, verdicts)]

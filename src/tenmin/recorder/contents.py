@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tenmin.frames import Balance
 from tenmin.recorder import events, intervals
 from tenmin.recorder.account import Account
 from tenmin.recorder.files import plain
@@ -86,7 +87,7 @@ def _add_events(nwb: Any, block: Block) -> None:
     tables, single = events.marker_tables(block.account, block.streams, block.timeline)
     for track in block.tracks.values():
         if track.stream.kind == "frames" and track.n:
-            table, more = events.frame_table(track, block.timeline)
+            table, more = events.frame_table(track, block.timeline, _frames(track, block))
             single += more
             if table is not None:
                 tables.append(table)
@@ -215,6 +216,7 @@ def _numbers(block: Block, name: str) -> dict[str, Any]:
             "drift_ppm_u95": None,
         }
     track, sync = block.tracks[name], timeline.clock(name).sync
+    frames = _frames(track, block)
     return {
         "name": name,
         "samples": track.n,
@@ -226,7 +228,14 @@ def _numbers(block: Block, name: str) -> dict[str, Any]:
         "drift_ppm": sync.drift_ppm,
         "drift_ppm_u95": sync.drift_ppm_u95,
         "clock": sync.method,
+        "frames": None if frames is None else {**asdict(frames), "told": frames.told()},
     }
+
+
+def _frames(track: Track, block: Block) -> Balance | None:
+    if track.stream.kind != "frames":
+        return None
+    return events.frame_balance(track, block.tracks.get(track.stream.clock or ""))
 
 
 def _window_s(block: Block) -> tuple[float, float] | None:

@@ -8,11 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from tenmin.frames import Balance, balance
 from tenmin.recorder.account import Account
 from tenmin.recorder.tables import FEWEST_ROWS, Column, events_table, spoken
 from tenmin.recorder.timeline import Timeline
 from tenmin.recorder.track import Track
-from tenmin.stream import Stream
+from tenmin.stream import FRAME_CHANNELS, Stream
+
+TICKS_PER_S = 1e6  # of a serial board that counts frames itself
 
 TAKEN = ("id", "timestamp", "duration", "annotation", "frame_index", "device_time")
 
@@ -67,7 +70,7 @@ def marker_times(
     return np.maximum(0.0, times)
 
 
-def frame_table(track: Track, timeline: Timeline) -> tuple[Any, list[Event]]:
+def frame_table(track: Track, timeline: Timeline, found: Balance | None) -> tuple[Any, list[Event]]:
     """The frame triggers of one stream as a table; None where there are fewer than two."""
     stream, name = track.stream, track.stream.name
     index, stamps = track.index(), track.stamps()
@@ -88,9 +91,26 @@ def frame_table(track: Track, timeline: Timeline) -> tuple[Any, list[Event]]:
     resolution = timeline.resolution_s(stream)
     description = (
         f"Imaging frames, one row a trigger: {_told(stream)} Times are those of the frames' own "
-        "triggers on the file's time base."
-    )
+        f"triggers on the file's time base. {'' if found is None else found.told()}"
+    ).strip()
     return events_table(name, description, "Acquisition system", times, columns, resolution), []
+
+
+def frame_balance(track: Track, source: Track | None) -> Balance | None:
+    """How many frames there are, and whether that can be right; None without frames.
+
+    Over all that was recorded of the stream they were found in; over the events themselves where
+    a board of its own counted them.
+    """
+    stream = track.stream
+    if len(stream.channels) != len(FRAME_CHANNELS) or track.n == 0:
+        return None
+    rows = np.asarray(track.samples.dataset[:]).reshape(-1, len(FRAME_CHANNELS))
+    expected = stream.facts.get("expected_frames")
+    many = int(expected) if expected else None
+    if source is None or not source.n:
+        return balance(rows, int(rows[0, 1]), int(rows[-1, 1]) + 1, TICKS_PER_S, many)
+    return balance(rows, source.first_index, source.end_index, source.stream.rate_hz, many)
 
 
 def frame_counts(track: Track) -> tuple[np.ndarray, float] | None:
