@@ -34,6 +34,7 @@ COMMANDS = {
     "recover": ("files", "make the NWB file of a journal"),
     "validate": ("files", "check NWB files: schema, best practice, archive"),
     "sim": ("sim", "run one simulator alone"),
+    "bench": ("bench", "measure this machine: ours beside its limits and other programs"),
 }
 EXIT_CODES = """exit codes:
   0  done and acceptable

@@ -19,7 +19,6 @@ from tenmin.bench.rig import Load, Place
 from tenmin.bench.setting import Setting
 from tenmin.bench.watching import LOST, STEP_NS, SUFFIX, counts_of
 from tenmin.errors import RigError
-from tenmin.launch import EngineSpec
 from tenmin.recorder.journal import read_log
 from tenmin.service.client import Client
 from tenmin.system import FileLock, spawn, stop_process
@@ -102,9 +101,8 @@ def record(setting: Setting, load: Load, seconds: float, *, busy: bool = False) 
 @contextlib.contextmanager
 def engine(place: Place) -> Iterator[None]:
     """The engine with its timed watcher, while the block lasts."""
-    spec = EngineSpec(str(place.rig), place.rig_id, once=True, out=str(place.out))
     place.folder.mkdir(mode=0o700)
-    (place.folder / "spec.json").write_text(json.dumps(asdict(spec)), "utf-8")
+    (place.folder / "spec.json").write_text(json.dumps(asdict(place.spec)), "utf-8")
     with (place.folder / "engine.log").open("ab") as log:
         args = [sys.executable, "-m", "tenmin.bench.engine", str(place.folder)]
         process = spawn(args, stdout=log, stderr=log, env=place.env)
@@ -129,14 +127,15 @@ def disturber(busy: bool) -> Iterator[None]:
 
 
 def arguments(place: Place, seconds: float) -> list[str]:
-    """The command that records."""
+    """The command that records; a simulated rig is one that runs already, which `client` finds."""
     lengths = ["--seconds", f"{seconds:g}", "--settle", f"{SETTLE_S:g}", "--pads", f"{PADS_S:g}"]
-    subject = str(examples.path_of("quick", "subject"))
-    return [
-        *(sys.executable, "-m", "tenmin", "record", str(place.rig), "--json", "--keep-journal"),
-        *("--protocol", "head-fixed-acute", "--subject", subject, "--out", str(place.out)),
-        *lengths,
-    ]
+    program = "tenmin.bench.client" if place.load.simulator else "tenmin"
+    told = [sys.executable, "-m", program, "record", place.rig, "--json", "--keep-journal"]
+    told += ["--out", str(place.out), *lengths]
+    if not place.load.simulator:
+        subject = str(examples.path_of("quick", "subject"))
+        told += ["--protocol", "head-fixed-acute", "--subject", subject]
+    return told
 
 
 def _record(place: Place, seconds: float) -> Found:
@@ -204,9 +203,7 @@ def _watch(
     }
 
 
-def _shares(
-    before: dict[str, Taken], after: dict[str, Taken], taken_s: float
-) -> dict[str, float]:
+def _shares(before: dict[str, Taken], after: dict[str, Taken], taken_s: float) -> dict[str, float]:
     return {
         role: (after[role].cpu_s - before[role].cpu_s) / taken_s for role in after if role in before
     }
@@ -214,7 +211,8 @@ def _shares(
 
 def _counts(place: Place) -> np.ndarray:
     """The histograms of all streams, added up."""
-    paths = sorted((place.folder / "rings").glob(f"*{SUFFIX}"))
+    # Of a simulated rig only the probe: its other streams are slower and have other chunks.
+    paths = sorted((place.folder / "rings").glob(f"probe*{SUFFIX}"))
     total = np.zeros(LOST + 1, np.int64)
     for path in paths:
         total += counts_of(path)
@@ -227,7 +225,9 @@ def _closing(result: dict[str, Any]) -> float | None:
     found = {line["t"]: line for line in read_log(dot / "acquirer.jsonl")}
     if "t0" not in found or not (dot / "result.json").exists():
         return None
-    t0, rate_hz = found["t0"], result["streams"][0]["rate_hz"]
+    reference = found["start"]["reference"]
+    rate_hz = next(s["rate_hz"] for s in result["streams"] if s["name"] == reference)
+    t0 = found["t0"]
     end_ns = t0["host_ns"] + (t0["stop"] - t0["index"]) / rate_hz * 1e9
     done_ns = (dot / "result.json").stat().st_mtime_ns - time.time_ns() + time.monotonic_ns()
     return (done_ns - end_ns) * 1e-9

@@ -57,5 +57,3 @@ def rows(setting: Setting) -> list[Row]:
     ):
         made.append(Row("checks", BAND_POWER, against=against, gate=gate, aim=aim, note=why))
     return made
-
-

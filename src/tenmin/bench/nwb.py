@@ -88,7 +88,10 @@ def _parts(setting: Setting, data: np.ndarray) -> list[Row]:
     mb = chunk.nbytes / 1e6
     return [
         Row("finaliser", f"{what} of one chunk", "MB/s", Spread.of(mb / taken[name]))
-        for name, what in (("shuffle", "gather and shuffle"), ("all", "gather, shuffle and deflate"))
+        for name, what in (
+            ("shuffle", "gather and shuffle"),
+            ("all", "gather, shuffle and deflate"),
+        )
     ]
 
 

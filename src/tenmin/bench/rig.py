@@ -16,8 +16,10 @@ import numpy as np
 from tenmin import examples
 from tenmin.bench.setting import PROBE_CHANNELS, PROBE_HZ, Setting, signal
 from tenmin.bench.source import DRIVER
+from tenmin.launch import EngineSpec
 
 ENTRY = f"[tenmin.drivers]\n{DRIVER} = tenmin.bench.source:Bank\n"
+INSTANCE = "bench"
 ABOUT = "Metadata-Version: 2.1\nName: tenmin-bench-source\nVersion: 0\n"
 
 
@@ -35,6 +37,8 @@ class Load:
         Of each.
     dtype : str
         Of the samples.
+    simulator : str
+        Instead of devices in shared memory: a simulated rig, over its real wires.
     """
 
     devices: int = 1
@@ -42,6 +46,7 @@ class Load:
     rate_hz: float = PROBE_HZ
     chunk_ms: float = 10.0
     dtype: str = "int16"
+    simulator: str = ""
 
     @property
     def bytes_per_s(self) -> float:
@@ -51,6 +56,8 @@ class Load:
     @property
     def text(self) -> str:
         """For a person."""
+        if self.simulator:
+            return f"sim:{self.simulator} over its real wires"
         many = f"{self.devices} × " if self.devices > 1 else ""
         return f"{many}{self.channels} ch × {self.rate_hz / 1000:g} kHz {self.dtype}"
 
@@ -78,8 +85,9 @@ class Place:
             "PYTHONPATH": os.pathsep.join(filter(None, paths)),
             "TENMIN_RUNTIME_DIR": str(self.runtime),
         }
-        self._write_bank()
-        self._write_rig()
+        if not self.load.simulator:
+            self._write_bank()
+            self._write_rig()
         return self
 
     def __exit__(
@@ -92,14 +100,21 @@ class Place:
             shutil.rmtree(folder, ignore_errors=True)
 
     @property
-    def rig(self) -> Path:
-        """The rig file."""
-        return self.runtime / "rig.toml"
+    def rig(self) -> str:
+        """The rig file, or the name of the simulated rig."""
+        told = self.load.simulator
+        return f"sim:{told}" if told else str(self.runtime / "rig.toml")
 
     @property
     def rig_id(self) -> str:
         """Its id, and the name of its folder in the runtime directory."""
-        return "bench"
+        told = self.load.simulator
+        return f"sim-{told}-{INSTANCE}" if told else INSTANCE
+
+    @property
+    def spec(self) -> EngineSpec:
+        """What its engine is started for."""
+        return EngineSpec(self.rig, self.rig_id, once=True, out=str(self.out))
 
     @property
     def folder(self) -> Path:
@@ -116,7 +131,7 @@ class Place:
         text = facts.replace("example-quick", self.rig_id)
         for n in range(self.load.devices):
             text += "\n" + "\n".join(["[[device]]", *map(_line, self._device(n).items())]) + "\n"
-        self.rig.write_text(text, "utf-8")
+        (self.runtime / "rig.toml").write_text(text, "utf-8")
 
     def _device(self, n: int) -> dict[str, Any]:
         load = self.load

@@ -133,9 +133,7 @@ class Inlet:
             if time.monotonic() > deadline:
                 raise OSError("its own samples did not arrive")
         began = time.perf_counter_ns()
-        self._inlet.pull_chunk(
-            timeout=0.0, max_samples=len(self._chunk), dest_obj=self._target
-        )
+        self._inlet.pull_chunk(timeout=0.0, max_samples=len(self._chunk), dest_obj=self._target)
         return (time.perf_counter_ns() - began) * 1e-9
 
     def close(self) -> None:
@@ -153,7 +151,9 @@ class Board:
             brainflow.files = lambda _: importlib.resources.files("brainflow")
         shim = brainflow.BoardShim
         shim.disable_board_logger()
-        self._board = shim(brainflow.BoardIds.SYNTHETIC_BOARD.value, brainflow.BrainFlowInputParams())
+        self._board = shim(
+            brainflow.BoardIds.SYNTHETIC_BOARD.value, brainflow.BrainFlowInputParams()
+        )
         self._board.prepare_session()
         self._board.start_stream()
         deadline = time.monotonic() + LSL_WAIT_S
@@ -172,9 +172,7 @@ class Board:
         self._board.release_session()
 
 
-def read_peers(
-    chunk: np.ndarray, folder: Path
-) -> tuple[dict[str, Callable[[], float]], list[Row]]:
+def read_peers(chunk: np.ndarray, folder: Path) -> tuple[dict[str, Callable[[], float]], list[Row]]:
     """Timed pulls of the libraries that are installed, and a row for each that is not."""
     found: dict[str, Callable[[], float]] = {}
     gone = []
@@ -196,4 +194,3 @@ def read_peers(
         except Exception as error:  # a vendor library that does not work here: say so
             gone.append(missing("ring", what, label, f"does not work here: {error}"))
     return found, gone
-

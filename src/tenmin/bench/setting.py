@@ -40,7 +40,9 @@ class Setting:
         return quick if self.quick else full
 
 
-def probe(name: str = "probe", n_channels: int = PROBE_CHANNELS, rate_hz: float = PROBE_HZ) -> Stream:
+def probe(
+    name: str = "probe", n_channels: int = PROBE_CHANNELS, rate_hz: float = PROBE_HZ
+) -> Stream:
     """A stream like one Neuropixels probe."""
     channels = tuple(f"AP{n}" for n in range(n_channels))
     return Stream(
@@ -52,9 +54,7 @@ def probe(name: str = "probe", n_channels: int = PROBE_CHANNELS, rate_hz: float 
 def eeg(name: str = "eeg", n_channels: int = 64, rate_hz: float = 1000.0) -> Stream:
     """A stream like one EEG amplifier."""
     channels = tuple(f"E{n}" for n in range(n_channels))
-    return Stream(
-        name, channels, rate_hz, "volts", 1e-6, dtype="float32", kind="eeg", counter=True
-    )
+    return Stream(name, channels, rate_hz, "volts", 1e-6, dtype="float32", kind="eeg", counter=True)
 
 
 def signal(n_samples: int, n_channels: int, seed: int = 1) -> np.ndarray:

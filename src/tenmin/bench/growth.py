@@ -1,0 +1,197 @@
+"""How the cost of a sample changes with channels, chunk length, streams and time."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tenmin.bench.rounds import Candidate, interleave
+from tenmin.bench.rows import Row, Spread
+from tenmin.bench.setting import CHUNK_S, PROBE_HZ, Setting, probe, signal
+from tenmin.checks.quality import checks_for
+from tenmin.recorder.journal import StreamJournal
+from tenmin.ring import Ring
+
+CHANNELS = (16, 32, 64, 128, 384, 768, 1536, 3072)
+CHUNKS_MS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+STREAMS = (1, 2, 4, 8, 16, 32)
+NS = 1e9
+
+
+@dataclass(frozen=True)
+class Table:
+    """How something grows: one line for each size.
+
+    Attributes
+    ----------
+    title : str
+        What grows with what.
+    head : tuple of str
+        Names of the columns; the first is the size.
+    lines : list of list
+        Size, then medians.
+    """
+
+    title: str
+    head: tuple[str, ...]
+    lines: list[list[Any]] = field(default_factory=list)
+
+
+@dataclass
+class Piled:
+    """Push, check and journal of one or more streams of the same form."""
+
+    setting: Setting
+    n_channels: int
+    n_samples: int
+    n_streams: int = 1
+
+    def __post_init__(self) -> None:
+        names = [f"s{n}" for n in range(self.n_streams)]
+        self._streams = [probe(name, self.n_channels) for name in names]
+        self._chunk = signal(self.n_samples, self.n_channels) if self.n_samples > 60 else (
+            signal(300, self.n_channels)[: self.n_samples]
+        )
+        seconds = min(2.0, 2.3e9 / (46080.0 * 1e3) / self.n_streams)
+        self._rings = [
+            Ring.create(self.setting.memory / f"{s.name}.ring", s, seconds) for s in self._streams
+        ]
+        self._readers = [ring.reader() for ring in self._rings]
+        self._checks = [checks_for(stream) for stream in self._streams]
+        folder = self.setting.disk / "growth"
+        folder.mkdir(exist_ok=True)
+        self._journals = [StreamJournal(folder, stream) for stream in self._streams]
+        self._at = self._journaled = 0
+
+    @property
+    def samples(self) -> int:
+        """Samples × channels of one turn of all streams."""
+        return self.n_samples * self.n_channels * self.n_streams
+
+    def push(self, turns: int) -> int:
+        """Only the rings."""
+        for _ in range(turns):
+            self._push()
+        return turns * self.samples
+
+    def check(self, turns: int) -> int:
+        """Rings, and every check on each piece as soon as it is there."""
+        for _ in range(turns):
+            self._push()
+            for reader, checks in zip(self._readers, self._checks):
+                for piece in reader.read():
+                    for check in checks:
+                        check.feed(piece)
+                    reader.valid(piece)
+        return turns * self.samples
+
+    def journal(self, turns: int) -> int:
+        """Appends, without waiting for the disk: how long that takes is not a matter of ours."""
+        for _ in range(turns):
+            for journal in self._journals:
+                journal.append(self._journaled, self._chunk, None, self._journaled)
+                journal.commit(-np.inf)
+            self._journaled += self.n_samples
+        return turns * self.samples
+
+    def close(self) -> None:
+        """Give disk and memory back."""
+        for journal in self._journals:
+            journal.close()
+        shutil.rmtree(self.setting.disk / "growth")
+        for ring in self._rings:
+            ring.path.unlink()
+
+    def _push(self) -> None:
+        for ring in self._rings:
+            ring.write(self._at, self._chunk, None, self._at)
+        self._at += self.n_samples
+
+
+def tables(setting: Setting) -> tuple[list[Table], list[Row]]:
+    """The growth tables, and the rows that hold them to their goals."""
+    n10 = round(CHUNK_S * PROBE_HZ)
+    quick = setting.quick
+    wide = _table(
+        setting, "channels", "channels", [(n, n, n10, 1) for n in (CHANNELS[::3] if quick else CHANNELS)]
+    )
+    long = _table(
+        setting,
+        "chunk length, 384 channels",
+        "chunk ms",
+        [(ms, 384, round(ms * 30), 1) for ms in (CHUNKS_MS[::3] if quick else CHUNKS_MS)],
+    )
+    many = _table(
+        setting,
+        "streams of 384 channels, chunks of 10 ms",
+        "streams",
+        [(n, 384, n10, n) for n in (STREAMS[::3] if quick else STREAMS)],
+    )
+    return [wide, long, many], _held(setting)
+
+
+def _table(
+    setting: Setting, title: str, size: str, of: Iterable[tuple[float, int, int, int]]
+) -> Table:
+    head = (size, "push ns/sample", "push + checks ns/sample", "journal append ns/sample")
+    table = Table(f"Cost of one sample of one channel against {title}", head)
+    for label, n_channels, n_samples, n_streams in of:
+        piled = Piled(setting, n_channels, n_samples, n_streams)
+        taken = interleave(_candidates(setting, piled), setting.rounds)
+        table.lines.append([label, *(round(float(np.median(t)) * NS, 4) for t in taken.values())])
+        piled.close()
+    return table
+
+
+def _candidates(setting: Setting, piled: Piled) -> dict[str, Candidate]:
+    most = setting.size(20_000_000, 1_000_000)
+    turns = int(np.clip(most // piled.samples, 1, setting.size(2000, 200)))
+    return {
+        "push": lambda: piled.push(turns),
+        "check": lambda: piled.check(turns),
+        "journal": lambda: piled.journal(turns),
+    }
+
+
+def _held(setting: Setting) -> list[Row]:
+    """The two laws that have goals, sizes interleaved in one run."""
+    n10 = round(CHUNK_S * PROBE_HZ)
+    found = _law(setting, "3 072 against 128 channels", (3072, n10), (128, n10), "≤ 1.25")
+    return found + _law(setting, "chunks of 1 ms against 10 ms", (384, 30), (384, n10), "≤ 2.5")
+
+
+def _law(
+    setting: Setting, text: str, big: tuple[int, int], small: tuple[int, int], gate: str
+) -> list[Row]:
+    def made(of: Sequence[int], name: str) -> Piled:
+        one = Setting(
+            setting.rounds, setting.quick, setting.memory / name, setting.disk / name, 0.0
+        )
+        one.memory.mkdir(exist_ok=True)
+        one.disk.mkdir(exist_ok=True)
+        return Piled(one, of[0], of[1])
+
+    piles = made(big, "big"), made(small, "little")
+    first, second = (_candidates(setting, pile) for pile in piles)
+    found = []
+    for what in ("push", "check", "journal"):
+        taken = interleave({"first": first[what], "second": second[what]}, setting.rounds)
+        found.append(
+            Row(
+                "growth",
+                f"{what}, time per sample: {text}",
+                "ns",
+                Spread.of(taken["first"] * NS),
+                "the other",
+                Spread.of(taken["second"] * NS),
+                Spread.of(taken["first"] / taken["second"]),
+                gate,
+            )
+        )
+    for pile in piles:
+        pile.close()
+    return found

@@ -1,0 +1,132 @@
+"""Whole blocks by the whole program, from one EEG to sixteen probes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from tenmin.bench.block import PADS_S, SETTLE_S, Found, record
+from tenmin.bench.processes import Usage
+from tenmin.bench.rig import Load
+from tenmin.bench.rows import Row, Spread
+from tenmin.bench.setting import Setting
+from tenmin.errors import RigError
+from tenmin.system import free_bytes
+
+EEG = Load(1, 64, 1000.0, 20.0, "float32")
+SIMULATED = Load(1, simulator="mouse")
+LATE_MS = 10.0  # a chunk that is checked after the next one has come has missed its deadline
+ROOM = 1.9  # journal, NWB and a reserve, as a multiple of the samples
+
+
+@dataclass(frozen=True)
+class Goals:
+    """Gate and aim of one block; empty where there is none."""
+
+    cpu: tuple[str, str] = ("", "")
+    p99: tuple[str, str] = ("", "")
+    closing: tuple[str, str] = ("", "")
+    late: tuple[str, str] = ("", "")
+    drift: tuple[str, str] = ("≤ 1.05", "≤ 1.0")
+    peak: tuple[str, str] = ("≤ 300", "≤ 60")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One block to be recorded: what comes in, for how long, and what has to hold."""
+
+    load: Load
+    seconds: float
+    goals: Goals
+    busy: bool = False
+
+    @property
+    def text(self) -> str:
+        """For a person."""
+        busy = ", a client busy in plain Python" if self.busy else ""
+        return f"{self.load.text}{busy}, {self.seconds:g} s"
+
+
+def plans(setting: Setting) -> list[Plan]:
+    """What is recorded; each once."""
+    whole = setting.seconds
+    short = whole if setting.quick else min(whole, 20.0)
+    one = Goals(("≤ 25", "≤ 12"), ("≤ 10", "≤ 1"), ("≤ 5", "≤ 1"))
+    probe = Plan(Load(1), whole, one)
+    if setting.quick:
+        return [probe]
+    return [
+        Plan(SIMULATED, short, one),
+        probe,
+        Plan(Load(1), short, Goals(late=("≤ 0", "")), busy=True),
+        Plan(EEG, short, Goals(("≤ 8", "≤ 4"))),
+        Plan(Load(4), short, Goals(closing=("≤ 15", "≤ 3"))),
+        Plan(Load(8), whole, Goals(("", "≤ 100"), ("≤ 15", "≤ 7"))),
+        Plan(Load(16), whole, Goals()),
+    ]
+
+
+def rows(setting: Setting) -> list[Row]:
+    """All rows about whole blocks."""
+    found: list[Row] = []
+    if not Usage().works:
+        found.append(Row("pipeline", "processor time and memory", note="psutil is missing"))
+    for plan in plans(setting):
+        print(f"  recording {plan.text}", file=sys.stderr, flush=True)
+        try:
+            plan, note = _fitted(plan, setting)
+            found += rows_of(plan, record(setting, plan.load, plan.seconds, busy=plan.busy), note)
+        except RigError as error:
+            found.append(Row("pipeline", plan.text, note=f"failed: {error.message}"))
+    if setting.quick:
+        found.append(Row("pipeline", "EEG, wire, 4, 8 and 16 probes", note="not in the quick form"))
+    return found
+
+
+def _fitted(plan: Plan, setting: Setting) -> tuple[Plan, str]:
+    """As long as the disk has room for."""
+    room_s = free_bytes(setting.disk) / (ROOM * plan.load.bytes_per_s)
+    fits = room_s - SETTLE_S - 2 * PADS_S
+    if fits >= plan.seconds:
+        return plan, ""
+    return replace(plan, seconds=max(1.0, fits // 1)), "as long as the disk has room for"
+
+
+def rows_of(plan: Plan, found: Found, note: str = "") -> Iterator[Row]:
+    """The figures of one block; each is one measurement, not a median of rounds."""
+    goals = plan.goals
+
+    def row(
+        what: str, unit: str, value: float | None, goal: tuple[str, str] = ("", ""), more: str = ""
+    ) -> Row:
+        seen = None if value is None else Spread.of([value])
+        why = "; ".join(filter(None, (note, more)))
+        return Row("pipeline", f"{plan.text}: {what}", unit, seen, "", None, None, *goal, why)
+
+    yield row("samples lost", "samples", found.missing, ("≤ 0", ""))
+    yield row("samples the watcher missed", "samples", found.unchecked)
+    shares = {role.split("-")[0]: 0.0 for role in found.cpu}
+    for role, share in found.cpu.items():
+        shares[role.split("-")[0]] += 100 * share
+    told = ", ".join(f"{role} {share:.1f}" for role, share in shares.items())
+    total = sum(shares.values()) if shares else None
+    yield row("all our processes", "% of a core", total, goals.cpu, told)
+    yield row("arrival → check done, median", "ms", found.quantile_ms(0.5))
+    yield row("arrival → check done, 99th percentile", "ms", found.quantile_ms(0.99), goals.p99)
+    late = f"of {int(found.latency_n.sum())} chunks"
+    yield row(
+        f"chunks checked later than {LATE_MS:g} ms", "chunks", found.late(LATE_MS), goals.late, late
+    )
+    yield row("end of the post pad → verified NWB", "s", found.closing_s, goals.closing)
+    drifts = {role: late / max(1, early) for role, (early, late) in found.private.items()}
+    worst = max(drifts, key=lambda role: drifts[role]) if drifts else ""
+    yield row(
+        "private memory at the end against a quarter, worst process",
+        "×",
+        drifts.get(worst),
+        goals.drift,
+        f"{worst.split('-')[0]}, {found.private[worst][1] / 1e6:.0f} MB" if worst else "",
+    )
+    peak = found.finaliser_peak / 1e6 if found.finaliser_peak else None
+    yield row("finaliser's private memory, most", "MB", peak, goals.peak)
