@@ -69,10 +69,12 @@ class StampLine:
     def update(self, index: np.ndarray, times: np.ndarray) -> None:
         """Take stamps whose indices are settled."""
         off = self.residual(index, times)
-        n, middle, mean = len(off), float(index.mean()), float(off.mean())
+        n = len(off)
+        middle, mean = float(np.add.reduce(index)) / n, float(np.add.reduce(off)) / n
         reach = JITTERS * max(self.jitter, EXACT)
         share = max(n / (n + self.seen), 1.0 - math.exp(-n / (5.0 * self.rate_hz)))
-        scale = 1.2533 * float(np.minimum(np.abs(off), reach).mean())  # of a normal distribution
+        apart = float(np.add.reduce(np.minimum(np.abs(off), reach))) / n
+        scale = 1.2533 * apart  # of a normal distribution
         if self.seen:
             self.jitter += share * (scale - self.jitter)
         self.seen += n
@@ -131,6 +133,9 @@ def first_step(line: StampLine, index: np.ndarray, times: np.ndarray, before: fl
         Stamp of the sample before these.
     """
     least = max(LEAST_STEP, JITTERS * line.jitter)
+    longest = max(times[0] - before, np.max(times[1:] - times[:-1], initial=-math.inf))
+    if longest * line.rate_hz <= 1.0 + least:  # as nearly always
+        return len(times)
     steps = np.diff(times, prepend=before) * line.rate_hz
     jumps = np.flatnonzero(steps > 1.0 + least)
     if jumps.size:

@@ -33,15 +33,25 @@ def disk_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in FULL:
-            raise DiskFull(f"The disk of {path} is full.") from error
-        raise DiskError(f"{path}: {error.strerror or error}.") from error
+        raise disk_error(path, error) from error
 
 
-def write_all(file: BinaryIO, data: memoryview) -> None:
-    """Write all bytes, or none: a half-written piece is cut off again."""
-    start, done = file.tell(), 0
+def disk_error(path: Path, error: OSError) -> DiskFull | DiskError:
+    """What an error of the operating system means for a file."""
+    if error.errno in FULL:
+        return DiskFull(f"The disk of {path} is full.")
+    return DiskError(f"{path}: {error.strerror or error}.")
+
+
+def write_all(file: BinaryIO, data: memoryview, start: int | None = None) -> None:
+    """Write all bytes, or none: a half-written piece is cut off again.
+
+    `start` is where the file stands, if that is known.
+    """
+    start = file.tell() if start is None else start
+    done = 0
     try:
+        done = file.write(data)
         while done < len(data):
             done += file.write(data[done:])
     except OSError:

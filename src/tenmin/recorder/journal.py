@@ -21,6 +21,7 @@ from tenmin.errors import DiskError, DiskFull, JournalDamaged
 from tenmin.recorder.files import (
     JsonLog,
     Open,
+    disk_error,
     disk_errors,
     open_raw,
     read_log,
@@ -55,8 +56,10 @@ class _Growing:
         if self._may_reserve and self.size + len(data) > self._reserved:
             self._reserved = self.size + len(data) + self._step
             self._may_reserve = system.preallocate(self._file.fileno(), self._reserved)
-        with disk_errors(self.path):
-            write_all(self._file, data)
+        try:
+            write_all(self._file, data, self.size)
+        except OSError as error:
+            raise disk_error(self.path, error) from error
         self.size += len(data)
 
     def cut(self, size: int) -> None:
@@ -183,8 +186,9 @@ class StreamJournal:
             return
         data = np.ascontiguousarray(samples, self._dtype)
         offset = self.samples
-        crc = extend(0, data.reshape(-1))
-        self._bin.write(data.reshape(-1).view(np.uint8).data)
+        flat = data.reshape(-1)
+        crc = extend(0, flat)
+        self._bin.write(flat.view(np.uint8).data)
         first = math.nan
         if self._time is not None:
             if device_time is None or len(device_time) != len(samples):

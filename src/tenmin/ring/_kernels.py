@@ -98,16 +98,19 @@ _inlined: Any = numba.njit
 
 @_inlined
 def _copy(address, source):
-    """Copy rows of any strides to an address of the ring."""
-    width = source.shape[1]
-    if source.strides[1] == source.itemsize and source.strides[0] == width * source.itemsize:
+    """Copy samples or times of any strides to an address of the ring."""
+    width = source.size // len(source) * source.itemsize
+    if source.strides[-1] == source.itemsize and source.strides[0] == width:
         _memcpy(address, source)  # slice assignment in a kernel is no memcpy, and slow
         return
     target = carray(_pointer(address), source.shape, source.dtype)
-    for i in range(source.shape[0]):
-        to, of = target[i], source[i]
-        for c in range(width):
-            to[c] = of[c]
+    for i in range(len(source)):
+        if source.ndim == 1:
+            target[i] = source[i]
+        else:
+            to, of = target[i], source[i]
+            for c in range(of.size):
+                to[c] = of[c]
 
 
 @_inlined
@@ -139,10 +142,7 @@ def _write(base, samples, times, index, host_ns, flags):
         _fence()
         _copy(base + head[SAMPLES_AT] + p * row, samples[done : done + k])
         if times is not None:
-            to = carray(_pointer(base + head[TIMES_AT] + p * 8), k, np.float64)
-            of = times[done : done + k]
-            for i in range(k):
-                to[i] = of[i]
+            _copy(base + head[TIMES_AT] + p * 8, times[done : done + k])
         place = base + head[RUNS_AT] + run % head[N_RUNS] * (8 * RECORD)
         record = carray(_pointer(place), RECORD, np.int64)
         record[SEQ], record[INDEX], record[N] = written, index + done, k

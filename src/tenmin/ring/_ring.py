@@ -141,6 +141,7 @@ class Ring:
         )  # fmt: skip
         memory[PAGE : PAGE + len(text)] = text
         head[0] = MAGIC  # last: nobody attaches to half a ring
+        del head, memory  # else all of it is mapped once more while it is attached to
         return cls.attach(path, writer=True, platform=platform)
 
     @classmethod
