@@ -156,9 +156,11 @@ def _record(place: Place, seconds: float) -> Found:
         raise RigError(f"The block failed: {why} {_tail(place)}", remedy="Try a shorter one.")
     streams = result["streams"]
     return Found(
-        place.load,
-        seconds,
-        *watched["latency"],
+        load=place.load,
+        seconds=seconds,
+        latency_ms=watched["latency"][0],
+        latency_n=watched["latency"][1],
+        unchecked=watched["latency"][2],
         missing=sum(s["missing_samples"] for s in streams),
         samples=sum(s["samples"] for s in streams),
         cpu=watched["cpu"],

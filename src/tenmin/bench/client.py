@@ -21,5 +21,5 @@ def load_rig(path: Any, *, instance: str | None = None) -> rig.Rig:
 
 
 if __name__ == "__main__":
-    rig.load_rig = load_rig
+    vars(rig)["load_rig"] = load_rig
     sys.exit(cli.main())

@@ -18,5 +18,5 @@ class Crew(crew.Crew):
 
 
 if __name__ == "__main__":
-    engine.Crew = Crew  # type: ignore[misc]
+    vars(engine)["Crew"] = Crew
     sys.exit(engine.main())

@@ -53,8 +53,10 @@ class Piled:
     def __post_init__(self) -> None:
         names = [f"s{n}" for n in range(self.n_streams)]
         self._streams = [probe(name, self.n_channels) for name in names]
-        self._chunk = signal(self.n_samples, self.n_channels) if self.n_samples > 60 else (
-            signal(300, self.n_channels)[: self.n_samples]
+        self._chunk = (
+            signal(self.n_samples, self.n_channels)
+            if self.n_samples > 60
+            else (signal(300, self.n_channels)[: self.n_samples])
         )
         seconds = min(2.0, 2.3e9 / (46080.0 * 1e3) / self.n_streams)
         self._rings = [
@@ -117,7 +119,10 @@ def tables(setting: Setting) -> tuple[list[Table], list[Row]]:
     n10 = round(CHUNK_S * PROBE_HZ)
     quick = setting.quick
     wide = _table(
-        setting, "channels", "channels", [(n, n, n10, 1) for n in (CHANNELS[::3] if quick else CHANNELS)]
+        setting,
+        "channels",
+        "channels",
+        [(n, n, n10, 1) for n in (CHANNELS[::3] if quick else CHANNELS)],
     )
     long = _table(
         setting,

@@ -155,8 +155,12 @@ def _pynwb(h5py: Any, data: np.ndarray, folder: Path) -> int:
         blocks, compression="gzip", compression_opts=1, shuffle=True, chunks=(BLOCK, data.shape[1])
     )
     path = folder / "pynwb.nwb"
-    file = pynwb.NWBFile("bench", "bench", datetime(2026, 1, 1, tzinfo=UTC))
-    file.add_acquisition(pynwb.TimeSeries("data", told, "volts", rate=PROBE_HZ))
+    file = pynwb.NWBFile(
+        session_description="bench",
+        identifier="bench",
+        session_start_time=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    file.add_acquisition(pynwb.TimeSeries(name="data", data=told, unit="volts", rate=PROBE_HZ))
     with pynwb.NWBHDF5IO(path, "w") as io:
         io.write(file)
     with h5py.File(path) as written:

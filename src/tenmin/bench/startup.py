@@ -28,7 +28,7 @@ def rows(setting: Setting) -> list[Row]:
     helps = [_help() for _ in range(setting.rounds + 1)][1:]
     python = [_python() for _ in range(setting.rounds + 1)][1:]
     with Place(setting, Load()) as place:
-        firsts = [_first(place) for _ in range(setting.size(setting.rounds, 1) + 1)][1:]
+        firsts = [_first(place) for _ in range(setting.size(setting.rounds + 1, 2))][1:]
     bare = Spread.of(np.array(helps) / np.array(python))
     return [
         Row("start-up", "`tenmin --help`", "s", Spread.of(helps), gate="≤ 0.3"),
@@ -100,7 +100,10 @@ def _end(place: Place) -> None:
     spec: EngineSpec = place.spec
     lock = place.folder / "engine.lock"
     if FileLock.held(lock):
-        with contextlib.suppress(RigError), Client.find(spec.rig_id, runtime=place.runtime) as client:
+        with (
+            contextlib.suppress(RigError),
+            Client.find(spec.rig_id, runtime=place.runtime) as client,
+        ):
             client.abort("measured")
             wait_until(lambda: client.status().get("snapshot", {}).get("over"), END_S, 0.05)
             client.stop()

@@ -46,5 +46,5 @@ class Watched(watcher.Watched):
 
 
 if __name__ == "__main__":
-    watcher.Watched = Watched  # type: ignore[misc]
+    vars(watcher)["Watched"] = Watched
     sys.exit(watcher.main())
