@@ -67,7 +67,7 @@ def test_the_page_names_what_is_missing_and_which_gate_fails():
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"), [(0.0, "0"), (0.51234, "0.512"), (1234.4, "1234"), (123456.0, "123 000")]
+    ("value", "shown"), [(0.0, "0"), (0.51234, "0.512"), (1234.4, "1234"), (123456.0, "123 456")]
 )
 def test_a_number_shows_three_digits_and_all_before_the_point(value, shown):
     assert report.number(value) == shown
