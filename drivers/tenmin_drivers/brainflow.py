@@ -125,6 +125,7 @@ class Brainflow:
     """Potentials of a board, in microvolts as the library scales them."""
 
     Config = BrainflowConfig
+    isolate = True  # native code of many vendors, one board per process
 
     def __init__(
         self, config: BrainflowConfig, connect: Callable[[BrainflowConfig], Any] = Session

@@ -15,18 +15,19 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from tenmin import registry, ring
-from tenmin.errors import DeviceError, RigBusy, RigError
+from tenmin import ring
+from tenmin.errors import RigBusy, RigError
 from tenmin.eventlog import EventLog
+from tenmin.isolation import Isolated, RemoteFlow, isolated_names
 from tenmin.parent import Parent
 from tenmin.recorder.journal import read_log
 from tenmin.recording import Recording
 from tenmin.rig import device_configs
 from tenmin.service.link import WorkerLink
-from tenmin.source import DeviceConfig, is_derived
-from tenmin.sources import Flow, Source
+from tenmin.source import is_derived
+from tenmin.sources import Flow, Source, make_driver
 from tenmin.system import Bell, FileLock, free_bytes, raise_priority
 
 TICK_S = 0.02
@@ -50,7 +51,7 @@ class Acquirer:
         self.lock = FileLock(folder / "acquirer.lock")
         self.log = EventLog()
         self.flows: dict[str, Flow] = {}
-        self.sources: list[Source] = []
+        self.sources: list[Source | Isolated] = []
         self.recording: Recording | None = None
         self.spool: dict[str, Any] = {}
         self._ended: str | None = None  # how an earlier acquirer ended the journal
@@ -88,14 +89,21 @@ class Acquirer:
         rings = self.folder / "rings"
         rings.mkdir(exist_ok=True)
         configs = device_configs(spool["devices"])
-        drivers = {}
+        drivers = {config.name: make_driver(config) for config in configs}
+        apart = isolated_names(configs, drivers)
+        remote = {name for names in apart.values() for name in names}
         for config in configs:
-            drivers[config.name] = _made(config)
-            flow = Flow(config, rings, self.log)
-            flow.wake = self._bell.ring
-            self.flows[config.name] = flow
+            kind = RemoteFlow if config.name in remote else Flow
+            self.flows[config.name] = kind(config, rings, self.log)
+            self.flows[config.name].wake = self._bell.ring
+        for names in apart.values():
+            flows = [cast(RemoteFlow, self.flows[name]) for name in names]
+            tables, again = spool["devices"], bool(spool["restarted"])
+            self.sources.append(Isolated(flows, tables, self.folder, again))
         for config in configs:
             flow = self.flows[config.name]
+            if config.name in remote:
+                continue
             if is_derived(config):
                 parent = config.source.split(":")[0]
                 self.flows[parent].derived.append((drivers[config.name], flow))
@@ -169,20 +177,6 @@ class Acquirer:
         for flow in self.flows.values():
             flow.close()
         self.lock.release()
-
-
-def _made(config: DeviceConfig) -> Any:
-    """The driver of a device, no hardware touched yet."""
-    driver = registry.load(registry.DRIVERS, config.driver)
-    try:
-        return driver(config)
-    except RigError:
-        raise
-    except Exception as error:  # a stranger's code
-        raise DeviceError(
-            f"The driver {config.driver} of the device {config.name} failed: {error!r}.",
-            remedy="Check the device's keys in rig.toml; else report it to the driver's author.",
-        ) from error
 
 
 def _written(path: Path) -> dict[str, Any]:

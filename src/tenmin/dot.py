@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from tenmin.errors import DiskError
 
+SOON_S = 0.3
 ELECTRICAL = ("ecephys", "eeg", "ieeg", "patch")
 
 
@@ -63,5 +65,11 @@ def bytes_needed(streams: Mapping[str, Mapping[str, Any]], seconds: float) -> in
 
 
 def discard_journal(folder: Path) -> None:
-    """Remove a journal whose file was verified against it."""
-    shutil.rmtree(folder)
+    """Remove a journal whose file was verified against it.
+
+    Ten minutes of a probe take seconds to remove: that goes on beside the caller, who is not
+    kept from answering; his process waits for it when it ends.
+    """
+    removal = threading.Thread(target=shutil.rmtree, args=(folder,), name="discard journal")
+    removal.start()
+    removal.join(SOON_S)

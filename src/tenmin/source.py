@@ -28,7 +28,8 @@ class DeviceConfig:
     required : bool
         The block cannot start without it.
     isolate : bool, optional
-        Run the driver in a process of its own; None leaves it to the driver.
+        Run the driver in a process of its own; None leaves it to the driver: its class may have
+        an attribute ``isolate``, true for one that loads native code of a vendor.
     kind : str, optional
         Overrides the kind of stream that the driver reports (see `Stream.kind`).
     serial_number : str, optional

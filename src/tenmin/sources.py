@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from tenmin import registry
 from tenmin.clock import ClockFit, EarliestPerSecond, Line, SecondBins
 from tenmin.counter import GAP, RECONNECT, RESTART, Indexer, Run
 from tenmin.errors import DeviceError, DeviceLost, RigError, StreamStalled
@@ -300,6 +301,20 @@ class Flow:
 
 def _nobody() -> None:
     """Nobody waits for this stream."""
+
+
+def make_driver(config: DeviceConfig) -> Any:
+    """The driver of a device, no hardware touched yet."""
+    driver = registry.load(registry.DRIVERS, config.driver)
+    try:
+        return driver(config)
+    except RigError:
+        raise
+    except Exception as error:  # a stranger's code
+        raise DeviceError(
+            f"The driver {config.driver} of the device {config.name} failed: {error!r}.",
+            remedy="Check the device's keys in rig.toml; else report it to the driver's author.",
+        ) from error
 
 
 class Source(threading.Thread):

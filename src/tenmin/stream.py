@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -83,6 +84,13 @@ class Stream:
     timed: bool = False
     clock: str | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, described: Mapping[str, Any]) -> Stream:
+        """The stream that ``dataclasses.asdict`` described, also by way of JSON."""
+        lists = ("channels", "channel_scales", "channel_units", "range_counts")
+        tuples = {key: tuple(described[key]) for key in lists if described.get(key) is not None}
+        return cls(**{**described, **tuples})
 
     @property
     def n_channels(self) -> int:

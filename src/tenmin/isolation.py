@@ -1,0 +1,323 @@
+"""A driver in a process of its own: a vendor library that dies makes a gap in its stream only.
+
+``python -m tenmin.isolation SPEC`` reads one device, and what is derived from it, into the same
+rings. It tells the acquirer what happens as JSON lines on its standard output, and ends when the
+acquirer closes its standard input.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from tenmin import ring
+from tenmin.errors import DeviceLost, RigBusy, RigError
+from tenmin.rig import device_configs
+from tenmin.ring import Ring
+from tenmin.source import DeviceConfig, is_derived
+from tenmin.sources import Flow, Source, make_driver
+from tenmin.stream import Stream
+from tenmin.system import Bell, FileLock, raise_priority, spawn, stop_process
+
+TELL_S = 0.1  # between two lines of numbers
+HUNG_S = 6.0  # without a line for longer, the process is taken for hung and killed
+RETRY_S = 0.5
+GRACE_S = 2.0
+COUNTERS = (
+    "state",
+    "error",
+    "alive_since_ns",
+    "newest_ns",
+    "n_received",
+    "missing",
+    "n_gaps",
+)
+
+
+def wants_isolation(config: DeviceConfig, driver: Any) -> bool:
+    """Whether a device's driver gets a process of its own.
+
+    What rig.toml says; else what the driver's class says of itself (`isolate`): true for those
+    that load native code of a vendor.
+    """
+    return bool(getattr(driver, "isolate", False)) if config.isolate is None else config.isolate
+
+
+class RemoteFlow(Flow):
+    """A stream that another process puts into its ring; its numbers come as lines."""
+
+    duplicates = reordered = 0
+
+    def told(self, line: dict[str, Any]) -> None:
+        """Take a line of the process about this stream."""
+        if line["t"] == "opened":
+            self._opened(line["described"])
+        elif line["t"] == "numbers":
+            for name in COUNTERS:
+                setattr(self, name, line[name])
+            self.duplicates, self.reordered = line["duplicates"], line["reordered"]
+        else:
+            self.log(line)
+            if line["t"] == "clock":
+                self._fit.add(line["x"], line["y"])
+                if self._fit.n >= 2:
+                    self.line = self._fit.line()
+
+    def _opened(self, described: dict[str, Any]) -> None:
+        stream = Stream.from_dict(described)
+        if self.ring is None and not stream.is_marker:
+            self.ring = Ring.attach(self.path)
+        self.stream = stream
+
+    def restore(self) -> None:
+        """Look into the ring of a process that died; its successor goes on writing there."""
+        if self.path.exists():
+            self.ring = Ring.attach(self.path)
+            self.stream = self.ring.stream
+
+    def flush(self) -> None:
+        """Nothing waits here: the other process flushes."""
+
+    def numbers(self, now_ns: int) -> dict[str, Any]:
+        """As of any stream."""
+        own = {"duplicates": self.duplicates, "reordered": self.reordered, "isolated": True}
+        return {**super().numbers(now_ns), **own}
+
+
+class Isolated(threading.Thread):
+    """Keeps the process of one device alive and passes on what it says.
+
+    Parameters
+    ----------
+    flows : sequence of RemoteFlow
+        The device's own, then those derived from it.
+    tables : sequence of dict
+        All ``[[device]]`` tables of the rig.
+    folder : Path
+        The rig's folder in the runtime directory.
+    restored : bool
+        An earlier acquirer has written to the rings already.
+
+    Attributes
+    ----------
+    deaths : int
+        How often the process has ended unasked.
+    """
+
+    def __init__(
+        self,
+        flows: Sequence[RemoteFlow],
+        tables: Sequence[dict[str, Any]],
+        folder: Path,
+        restored: bool,
+    ) -> None:
+        self.name_of_device = flows[0].config.name
+        super().__init__(name=f"isolated {self.name_of_device}", daemon=True)
+        self.flows = {flow.config.name: flow for flow in flows}
+        self.fatal: RigError | None = None
+        self.deaths = 0
+        self._tables, self._folder, self._restored = list(tables), folder, restored
+        self._halt = threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._heard_s = time.monotonic()
+
+    @property
+    def pid(self) -> int | None:
+        """Process id; None while there is none."""
+        return None if self._process is None else self._process.pid
+
+    def run(self) -> None:
+        """Start it, listen to it, start it again."""
+        while not self._halt.is_set():
+            words = self._folder / f"isolated-{self.name_of_device}.log"
+            with words.open("ab") as errors:
+                args = [sys.executable, "-m", "tenmin.isolation", str(self._spec())]
+                pipe = subprocess.PIPE
+                self._process = spawn(args, stdin=pipe, stdout=pipe, stderr=errors)
+            self._heard_s = time.monotonic()
+            threading.Thread(target=self._watch, args=(self._process,), daemon=True).start()
+            for line in _lines(self._process.stdout):
+                self._heard_s = time.monotonic()
+                self._take(line)
+            code = self._process.wait()
+            if not self._halt.is_set() and self.fatal is None:
+                self._died(code)
+                self._halt.wait(RETRY_S)
+            elif self.fatal is not None:
+                return
+
+    def _spec(self) -> Path:
+        path = self._folder / f"isolated-{self.name_of_device}.json"
+        spec = {
+            "devices": self._tables,
+            "names": list(self.flows),
+            "folder": str(self._folder),
+            "restored": self._restored,
+        }
+        path.write_text(json.dumps(spec), "utf-8")
+        self._restored = True
+        return path
+
+    def _take(self, line: dict[str, Any]) -> None:
+        if line["t"] == "fatal":
+            self.fatal = RigError(line["message"], remedy=line["remedy"])
+            self.fatal.exit_code = line["exit_code"]
+        else:
+            self.flows[line["stream"]].told(line)
+
+    def _watch(self, process: subprocess.Popen[bytes]) -> None:
+        """Kill the process when it hangs: a library may block for ever."""
+        while process.poll() is None and not self._halt.wait(TELL_S):
+            if time.monotonic() - self._heard_s > HUNG_S:
+                process.kill()
+
+    def _died(self, code: int) -> None:
+        self.deaths += 1
+        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        error = DeviceLost(f"The process of {self.name_of_device} ended ({how}).")
+        for name, flow in self.flows.items():
+            flow.lost(error)
+            now = time.monotonic_ns()
+            flow.log({"t": "reconnect", "stream": name, "reason": str(error), "host_ns": now})
+
+    def halt(self) -> None:
+        """Let the process close its device and end; `join` waits for it."""
+        self._halt.set()
+        process = self._process
+        if process is not None:
+            if process.stdin is not None:
+                process.stdin.close()
+            threading.Thread(target=_end, args=(process,), daemon=True).start()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.wait(GRACE_S)
+    except subprocess.TimeoutExpired:
+        stop_process(process, GRACE_S)
+
+
+def _lines(stream: Any) -> Iterator[dict[str, Any]]:
+    """The whole lines; what a dying process left torn is no JSON and is left out."""
+    for raw in stream:
+        try:
+            yield json.loads(raw)
+        except ValueError:
+            continue
+
+
+# The other process ---------------------------------------------------------------------------
+
+
+class Teller:
+    """Writes lines to the acquirer; never to what a vendor's library prints to."""
+
+    def __init__(self) -> None:
+        self._out: BinaryIO = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        self._lock = threading.Lock()
+        self.broken = threading.Event()
+
+    def __call__(self, line: dict[str, Any]) -> None:
+        """Write one line."""
+        text = json.dumps(line).encode() + b"\n"
+        with self._lock:
+            try:
+                self._out.write(text)
+            except OSError:
+                self.broken.set()  # the acquirer is gone; this process ends
+
+
+def main() -> int:
+    """Entry point of the process."""
+    spec = json.loads(Path(sys.argv[1]).read_text("utf-8"))
+    tell, folder = Teller(), Path(spec["folder"])
+    ring.warm()
+    raise_priority()
+    configs = {c.name: c for c in device_configs(spec["devices"]) if c.name in spec["names"]}
+    lock = FileLock(folder / "rings" / f"{spec['names'][0]}.writer")
+    _wait_for(lock)
+    bell = Bell(folder / "watcher.wake")
+    flows = {name: Flow(config, folder / "rings", tell) for name, config in configs.items()}
+    own, *others = (flows[name] for name in spec["names"])
+    for flow in flows.values():
+        flow.wake = bell.ring
+        if spec["restored"]:
+            flow.restore()
+    for flow in others:
+        own.derived.append((make_driver(flow.config), flow))
+    source = Source(make_driver(own.config), own)
+    source.start()
+    _serve(source, flows, tell)
+    source.halt()
+    source.join(GRACE_S)
+    return 0
+
+
+def _wait_for(lock: FileLock) -> None:
+    """Let a predecessor end first: a ring has one writer."""
+    deadline = time.monotonic() + HUNG_S
+    while not lock.acquire():
+        if time.monotonic() > deadline:
+            raise RigBusy("An earlier process of this device still writes into its ring.")
+        time.sleep(TELL_S)
+
+
+def _serve(source: Source, flows: dict[str, Flow], tell: Teller) -> None:
+    """Tell the numbers until the acquirer closes our standard input."""
+    closed = threading.Event()
+    threading.Thread(target=_wait_for_end, args=(closed,), daemon=True).start()
+    known: set[str] = set()
+    while not closed.wait(TELL_S) and not tell.broken.is_set():
+        for name, flow in flows.items():
+            if flow.stream is not None and name not in known:
+                known.add(name)
+                tell({"t": "opened", "stream": name, "described": asdict(flow.stream)})
+            tell(_numbers(name, flow))
+        if source.fatal is not None:
+            error = source.fatal
+            told = {"message": error.message, "remedy": error.remedy, "exit_code": error.exit_code}
+            tell({"t": "fatal", "stream": source.flow.config.name, **told})
+            return
+
+
+def _numbers(name: str, flow: Flow) -> dict[str, Any]:
+    counters = {key: getattr(flow, key) for key in COUNTERS}
+    found = flow.indexer
+    counters["duplicates"] = found.duplicates if found else 0
+    counters["reordered"] = found.reordered if found else 0
+    return {"t": "numbers", "stream": name, **counters}
+
+
+def _wait_for_end(closed: threading.Event) -> None:
+    sys.stdin.buffer.read()
+    closed.set()
+
+
+def isolated_names(
+    configs: Sequence[DeviceConfig], drivers: dict[str, Any]
+) -> dict[str, list[str]]:
+    """Devices that get a process of their own, each with the streams derived from it."""
+    found = {
+        config.name: [config.name]
+        for config in configs
+        if not is_derived(config) and wants_isolation(config, drivers[config.name])
+    }
+    for config in configs:
+        if is_derived(config):
+            parent = str(getattr(config, "source", "")).split(":")[0]
+            if parent in found:
+                found[parent].append(config.name)
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())
