@@ -6,8 +6,12 @@ file that every HDF5 reader opens.
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterator
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -17,6 +21,8 @@ LEVEL = 1
 MOST_COLUMNS = 64  # of one chunk: design.md 3
 FEWEST_ROWS = 1000  # a slow stream's chunk lasts whole seconds until it holds so many
 IRREGULAR_ROWS = 4096
+BLOCK = 1 << 16  # values that are shuffled at once
+MOST_THREADS = 4  # 4 MB each; one carries 20 probes
 
 
 def chunk_shape(rate_hz: float, n_channels: int) -> tuple[int, int]:
@@ -30,16 +36,86 @@ def chunk_shape(rate_hz: float, n_channels: int) -> tuple[int, int]:
 
 
 def deflate(chunk: np.ndarray) -> bytes:
-    """A chunk as HDF5's shuffle and gzip filters leave it."""
-    planes = np.ascontiguousarray(chunk).reshape(-1).view(np.uint8)
-    shuffled = np.ascontiguousarray(planes.reshape(-1, chunk.itemsize).T)
-    return isal_zlib.compress(shuffled, LEVEL)
+    """A chunk as HDF5's shuffle and gzip filters leave it; the lock is released meanwhile."""
+    planes = _planes(chunk.itemsize, chunk.size)
+    width = math.prod(chunk.shape[1:])
+    for rows in _blocks(len(chunk), width):
+        flat = np.ascontiguousarray(chunk[rows]).reshape(-1)
+        _scatter(flat, planes[:, rows.start * width : rows.stop * width])
+    return isal_zlib.compress(planes, LEVEL)
 
 
-def inflate(data: bytes, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
-    """The chunk that `deflate` packed."""
-    planes = np.frombuffer(isal_zlib.decompress(data), np.uint8).reshape(dtype.itemsize, -1)
-    return np.ascontiguousarray(planes.T).reshape(-1).view(dtype).reshape(shape)
+def inflate(data: bytes, target: np.ndarray, width: int = 1) -> None:
+    """Unpack what `deflate` packed.
+
+    Parameters
+    ----------
+    data : bytes
+        A chunk as it is in the file.
+    target : ndarray, (n_rows,) or (n_rows, n_channels)
+        Overwritten; may be a part of another array.
+    width : int
+        Columns of the chunk, which may be more than those of `target`.
+    """
+    n = len(target) * width
+    unpacked = isal_zlib.decompress(data, bufsize=n * target.itemsize)
+    planes = np.frombuffer(unpacked, np.uint8).reshape(target.itemsize, n)
+    for rows in _blocks(len(target), width):
+        flat = _gather(planes[:, rows.start * width : rows.stop * width], target.dtype)
+        if target.ndim == 1:
+            target[rows] = flat
+        else:
+            target[rows] = flat.reshape(-1, width)[:, : target.shape[1]]
+
+
+_reused = threading.local()
+
+
+def _planes(itemsize: int, n: int) -> np.ndarray:
+    """Room for the bytes of `n` values, (itemsize, n), used again by this thread's next call."""
+    # Fresh memory of this size costs more than the shuffling: every page is a fault.
+    held: np.ndarray | None = getattr(_reused, "planes", None)
+    if held is None or held.size < itemsize * n:
+        held = _reused.planes = np.empty(itemsize * n, np.uint8)
+    return held[: itemsize * n].reshape(itemsize, n)
+
+
+def _blocks(n_rows: int, width: int) -> Iterator[slice]:
+    """Slices of rows whose values stay in the cache between two passes."""
+    step = max(1, BLOCK // width)
+    for first in range(0, n_rows, step):
+        yield slice(first, min(first + step, n_rows))
+
+
+def _scatter(values: np.ndarray, planes: np.ndarray) -> None:
+    """Lowest bytes of all values, then their second ones, and so on."""
+    if values.itemsize == 2:  # whole words are vectorised, single bytes of them are not
+        words = values.view("<u2")
+        np.copyto(planes[0], words, casting="unsafe")
+        np.copyto(planes[1], words >> 8, casting="unsafe")
+        return
+    single = values.view(np.uint8).reshape(-1, values.itemsize)
+    for k in range(values.itemsize):
+        planes[k] = single[:, k]
+
+
+def _gather(planes: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """The values that `_scatter` took apart."""
+    if dtype.itemsize == 2:
+        words = planes[1].astype("<u2")
+        words <<= 8
+        words |= planes[0]
+        return words.view(dtype)
+    single = np.empty((planes.shape[1], dtype.itemsize), np.uint8)
+    for k in range(dtype.itemsize):
+        single[:, k] = planes[k]
+    return single.reshape(-1).view(dtype)
+
+
+@functools.cache
+def _pool() -> ThreadPoolExecutor:
+    """Threads that pack and unpack the chunks of a band side by side."""
+    return ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1), "deflate")
 
 
 class ArrayWriter:
@@ -91,6 +167,7 @@ class ChunkWriter:
         self.dataset = dataset
         self.rows = self.written = 0
         self._band = np.zeros((dataset.chunks[0], *dataset.shape[1:]), dataset.dtype)
+        self._back: np.ndarray | None = None
 
     @property
     def band_rows(self) -> int:
@@ -120,9 +197,15 @@ class ChunkWriter:
         # The extent grows before the chunks are written, and never shrinks: shrinking makes
         # HDF5 read and rewrite the chunks at its edge.
         self.dataset.resize(self.rows, axis=0)
-        for at, chunk in self._chunks():
-            self.dataset.id.write_direct_chunk((self.written, *at), deflate(chunk))
+        places, chunks = zip(*self._chunks(), strict=True)
+        for at, packed in zip(places, self._each(deflate, chunks), strict=True):
+            self.dataset.id.write_direct_chunk((self.written, *at), packed)
         self.written = self.rows
+
+    @staticmethod
+    def _each(do: Callable[..., Any], *arguments: Sequence[Any]) -> Iterable[Any]:
+        """`map`, side by side where there are several."""
+        return _pool().map(do, *arguments) if len(arguments[0]) > 1 else map(do, *arguments)
 
     def _chunks(self) -> Iterator[tuple[tuple[int, ...], np.ndarray]]:
         if self._band.ndim == 1:
@@ -136,15 +219,21 @@ class ChunkWriter:
             yield (column,), chunk
 
     def read_band(self, first_row: int) -> np.ndarray:
-        """Read a band back from the file's own chunks; `first_row` is a multiple of its rows."""
+        """Read a band back from the file's own chunks; `first_row` is a multiple of its rows.
+
+        The next call overwrites it.
+        """
         n = min(self.band_rows, self.written - first_row)
-        band = np.empty((self.band_rows, *self.dataset.shape[1:]), self.dataset.dtype)
+        if self._back is None:
+            self._back = np.empty_like(self._band)
+        band, read = self._back, self.dataset.id.read_direct_chunk
         if band.ndim == 1:
-            _, packed = self.dataset.id.read_direct_chunk((first_row,))
-            return inflate(packed, band.dtype, band.shape)[:n]
-        height, width = self.dataset.chunks
-        for column in range(0, band.shape[1], width):
-            _, packed = self.dataset.id.read_direct_chunk((first_row, column))
-            chunk = inflate(packed, band.dtype, (height, width))
-            band[:, column : column + width] = chunk[:, : band.shape[1] - column]
+            inflate(read((first_row,))[1], band)
+            return band[:n]
+        width = self.dataset.chunks[1]
+        columns = range(0, band.shape[1], width)
+        packed = [read((first_row, column))[1] for column in columns]
+        parts = [band[:, column : column + width] for column in columns]
+        for _ in self._each(inflate, packed, parts, [width] * len(parts)):
+            pass
         return band[:n]
