@@ -188,6 +188,9 @@ def _watch(
     time.sleep(PADS_S + 0.5)  # the pad is no part of the window, and the finaliser has begun
     crew = client.status()["crew"] if command.poll() is None else state["crew"]
     pids = {**crew, "engine": engine_pid, "record": command.pid}
+    for name in [name for name in crew if name.startswith("acquirer")]:
+        apart = usage.named(crew[name], "tenmin.")  # drivers in processes of their own
+        pids |= {f"isolated-{pid}": pid for pid in apart}
     before, began, counts = usage.look(pids, memory=False), time.monotonic(), _counts(place)
     time.sleep(max(0.0, 0.25 * seconds))
     early = usage.look(pids)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from tenmin.bench.block import PADS_S, SETTLE_S, Found, record
+from tenmin.bench.growth import Table
 from tenmin.bench.processes import Usage
 from tenmin.bench.rig import Load
 from tenmin.bench.rows import Row, Spread
@@ -56,8 +57,10 @@ def plans(setting: Setting) -> list[Plan]:
     probe = Plan(Load(1), whole, one)
     if setting.quick:
         return [probe]
+    # The short block of one probe stands beside the long one: what a longer block costs more.
     return [
         Plan(SIMULATED, short, one),
+        Plan(Load(1), short, one),
         probe,
         Plan(Load(1), short, Goals(late=("≤ 0", "")), busy=True),
         Plan(EEG, short, Goals(("≤ 8", "≤ 4"))),
@@ -67,21 +70,72 @@ def plans(setting: Setting) -> list[Plan]:
     ]
 
 
-def rows(setting: Setting) -> list[Row]:
-    """All rows about whole blocks."""
-    found: list[Row] = []
+def tables(setting: Setting) -> tuple[list[Table], list[Row]]:
+    """How the whole chain grows, and all rows about whole blocks."""
+    made: list[Row] = []
+    done: list[tuple[Plan, Found]] = []
     if not Usage().works:
-        found.append(Row("pipeline", "processor time and memory", note="psutil is missing"))
+        made.append(Row("pipeline", "processor time and memory", note="psutil is missing"))
     for plan in plans(setting):
         print(f"  recording {plan.text}", file=sys.stderr, flush=True)
         try:
             plan, note = _fitted(plan, setting)
-            found += rows_of(plan, record(setting, plan.load, plan.seconds, busy=plan.busy), note)
+            found = record(setting, plan.load, plan.seconds, busy=plan.busy)
         except RigError as error:
-            found.append(Row("pipeline", plan.text, note=f"failed: {error.message}"))
+            made.append(Row("pipeline", plan.text, note=f"failed: {error.message}"))
+            continue
+        done.append((plan, found))
+        made += rows_of(plan, found, note)
     if setting.quick:
-        found.append(Row("pipeline", "EEG, wire, 4, 8 and 16 probes", note="not in the quick form"))
-    return found
+        made.append(Row("pipeline", "EEG, wire, 4, 8 and 16 probes", note="not in the quick form"))
+    probes = [(p, f) for p, f in done if p.load == Load(p.load.devices) and not p.busy]
+    return [_grown(probes)], [*made, *_laws(probes)]
+
+
+def _grown(probes: list[tuple[Plan, Found]]) -> Table:
+    """A line for each block of probes in shared memory."""
+    roles = ("acquirer", "watcher", "finaliser", "engine")
+    head = ("probes", "s", *(f"{role} % of a core" for role in roles))
+    head = (*head, "latency p50 ms", "p99 ms", "lost", "file after s")
+    table = Table("Whole chain against probes of 384 channels × 30 kHz", head)
+    for plan, found in probes:
+        shares = shares_of(found)
+        late = (found.quantile_ms(0.5) or 0.0, found.quantile_ms(0.99) or 0.0)
+        costs = [shares.get(role, 0.0) for role in roles]
+        end = (*late, found.missing, found.closing_s or 0.0)
+        table.lines.append([plan.load.devices, plan.seconds, *costs, *end])
+    return table
+
+
+def _laws(probes: list[tuple[Plan, Found]]) -> list[Row]:
+    """What must not grow faster than the load or the time."""
+    ones = [f for p, f in probes if p.load.devices == 1]
+    most = max((f for _, f in probes), key=lambda f: f.load.devices, default=None)
+    made = []
+    if most is not None and most.load.devices > 1 and ones:
+        n = most.load.devices
+        one, all_ = (sum(shares_of(found).values()) for found in (ones[-1], most))
+        what = f"processor time per probe: {n} probes against 1"
+        ratio = Spread.of([all_ / n / one]) if one else None
+        made.append(Row("pipeline", what, "", None, "the other", None, ratio, "≤ 1"))
+    if len(ones) > 1 and ones[0].closing_s and ones[-1].closing_s:
+        first, last = ones[0], ones[-1]
+        what = f"end → verified NWB: {last.seconds:g} s against {first.seconds:g} s"
+        ours, theirs = Spread.of([last.closing_s or 0.0]), Spread.of([first.closing_s or 0.0])
+        ratio = Spread.of([ours.median / theirs.median])
+        made.append(
+            Row("pipeline", what, "s", ours, "the shorter", theirs, ratio, "≤ 1.5", "≤ 1.0")
+        )
+    return made
+
+
+def shares_of(found: Found) -> dict[str, float]:
+    """Per cent of a core of each role; the two acquirers and all isolated drivers as one each."""
+    shares: dict[str, float] = {}
+    for name, share in found.cpu.items():
+        role = name.split("-")[0]
+        shares[role] = shares.get(role, 0.0) + 100 * share
+    return shares
 
 
 def _fitted(plan: Plan, setting: Setting) -> tuple[Plan, str]:
@@ -106,9 +160,7 @@ def rows_of(plan: Plan, found: Found, note: str = "") -> Iterator[Row]:
 
     yield row("samples lost", "samples", found.missing, ("≤ 0", ""))
     yield row("samples the watcher missed", "samples", found.unchecked)
-    shares = {role.split("-")[0]: 0.0 for role in found.cpu}
-    for role, share in found.cpu.items():
-        shares[role.split("-")[0]] += 100 * share
+    shares = shares_of(found)
     told = ", ".join(f"{role} {share:.1f}" for role, share in shares.items())
     total = sum(shares.values()) if shares else None
     yield row("all our processes", "% of a core", total, goals.cpu, told)

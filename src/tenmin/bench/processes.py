@@ -47,23 +47,21 @@ class Usage:
                 continue  # it has ended meanwhile
         return found
 
-    def named(self, parent: int, word: str) -> int | None:
-        """The child of a process whose command line holds a word."""
+    def named(self, parent: int, word: str) -> list[int]:
+        """The children of a process whose command lines hold a word."""
         if self._psutil is None:
-            return None
+            return []
         try:
-            for child in self._psutil.Process(parent).children():
-                if word in " ".join(child.cmdline()):
-                    return int(child.pid)
-        except self._psutil.Error:
-            return None
-        return None
+            children = self._psutil.Process(parent).children()
+            return [int(child.pid) for child in children if word in " ".join(child.cmdline())]
+        except self._psutil.Error:  # one has ended meanwhile; the next look tells
+            return []
 
 
 class Peak(threading.Thread):
     """Follows the private memory of one process until it ends."""
 
-    def __init__(self, usage: Usage, find: Callable[[], int | None], every_s: float = 0.5) -> None:
+    def __init__(self, usage: Usage, find: Callable[[], list[int]], every_s: float = 0.5) -> None:
         super().__init__(daemon=True)
         self._usage, self._find, self._every = usage, find, every_s
         self._halt = threading.Event()
@@ -71,10 +69,10 @@ class Peak(threading.Thread):
 
     def run(self) -> None:
         """Look again and again."""
-        pid: int | None = None
+        pids: list[int] = []
         while not self._halt.wait(self._every):
-            pid = pid or self._find()
-            seen: dict[str, Any] = self._usage.look({"it": pid}) if pid else {}
+            pids = pids or self._find()
+            seen: dict[str, Any] = self._usage.look({"it": pids[0]}) if pids else {}
             if "it" in seen:
                 self.private = max(self.private, seen["it"].private)
 

@@ -81,9 +81,9 @@ def measure(area: str) -> Callable[[Any], tuple[list[Any], list[Any]]]:
         "finaliser": nwb.rows,
         "telemetry": telemetry.rows,
         "start-up": startup.rows,
-        "pipeline": pipeline.rows,
     }
-    return growth.tables if area == "growth" else lambda setting: ([], rows[area](setting))
+    tables = {"growth": growth.tables, "pipeline": pipeline.tables}
+    return tables[area] if area in tables else lambda setting: ([], rows[area](setting))
 
 
 def _command(args: argparse.Namespace) -> str:
