@@ -133,7 +133,9 @@ def first_step(line: StampLine, index: np.ndarray, times: np.ndarray, before: fl
         Stamp of the sample before these.
     """
     least = max(LEAST_STEP, JITTERS * line.jitter)
-    longest = max(times[0] - before, np.max(times[1:] - times[:-1], initial=-math.inf))
+    longest = float(times[0]) - before
+    if len(times) > 1:
+        longest = max(longest, float(np.maximum.reduce(times[1:] - times[:-1])))
     if longest * line.rate_hz <= 1.0 + least:  # as nearly always
         return len(times)
     steps = np.diff(times, prepend=before) * line.rate_hz

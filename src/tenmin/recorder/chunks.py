@@ -37,7 +37,7 @@ def chunk_shape(rate_hz: float, n_channels: int) -> tuple[int, int]:
 
 def deflate(chunk: np.ndarray) -> bytes:
     """A chunk as HDF5's shuffle and gzip filters leave it; the lock is released meanwhile."""
-    planes = _planes(chunk.itemsize, chunk.size)
+    planes = _reuse("planes", chunk.nbytes).reshape(chunk.itemsize, chunk.size)
     width = math.prod(chunk.shape[1:])
     for rows in _blocks(len(chunk), width):
         flat = np.ascontiguousarray(chunk[rows]).reshape(-1)
@@ -71,13 +71,16 @@ def inflate(data: bytes, target: np.ndarray, width: int = 1) -> None:
 _reused = threading.local()
 
 
-def _planes(itemsize: int, n: int) -> np.ndarray:
-    """Room for the bytes of `n` values, (itemsize, n), used again by this thread's next call."""
-    # Fresh memory of this size costs more than the shuffling: every page is a fault.
-    held: np.ndarray | None = getattr(_reused, "planes", None)
-    if held is None or held.size < itemsize * n:
-        held = _reused.planes = np.empty(itemsize * n, np.uint8)
-    return held[: itemsize * n].reshape(itemsize, n)
+def _reuse(name: str, n: int) -> np.ndarray:
+    """Bytes that this thread's next call overwrites.
+
+    Fresh memory of this size costs more than the shuffling: every page of it is a fault.
+    """
+    held: np.ndarray | None = getattr(_reused, name, None)
+    if held is None or held.size < n:
+        held = np.empty(n, np.uint8)
+        setattr(_reused, name, held)
+    return held[:n]
 
 
 def _blocks(n_rows: int, width: int) -> Iterator[slice]:
@@ -167,7 +170,6 @@ class ChunkWriter:
         self.dataset = dataset
         self.rows = self.written = 0
         self._band = np.zeros((dataset.chunks[0], *dataset.shape[1:]), dataset.dtype)
-        self._back: np.ndarray | None = None
 
     @property
     def band_rows(self) -> int:
@@ -221,15 +223,16 @@ class ChunkWriter:
     def read_band(self, first_row: int) -> np.ndarray:
         """Read a band back from the file's own chunks; `first_row` is a multiple of its rows.
 
-        The next call overwrites it.
+        Of several columns, it is overwritten by the next call, of any writer.
         """
         n = min(self.band_rows, self.written - first_row)
-        if self._back is None:
-            self._back = np.empty_like(self._band)
-        band, read = self._back, self.dataset.id.read_direct_chunk
-        if band.ndim == 1:
+        read = self.dataset.id.read_direct_chunk
+        if self._band.ndim == 1:
+            band = np.empty_like(self._band)
             inflate(read((first_row,))[1], band)
             return band[:n]
+        shared = _reuse("band", self._band.nbytes)
+        band = shared.view(self._band.dtype).reshape(self._band.shape)
         width = self.dataset.chunks[1]
         columns = range(0, band.shape[1], width)
         packed = [read((first_row, column))[1] for column in columns]

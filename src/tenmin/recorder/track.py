@@ -38,12 +38,19 @@ Writer = ChunkWriter | ArrayWriter
 
 
 class Verifier:
-    """Compares what stands in the file with the checksums of the journal, record by record."""
+    """Compares what stands in the file with the checksums of the journal, record by record.
+
+    A band of samples is unpacked once, into memory that all streams share; so a record that
+    crosses its end is begun with it and gone on with when the next band is in the file.
+    """
 
     def __init__(self, samples: Writer, times: Writer | None) -> None:
-        self._writers = [samples] if times is None else [samples, times]
-        self._bands: list[tuple[int, np.ndarray] | None] = [None] * len(self._writers)
+        self._samples, self._times = samples, times
         self._waiting: deque[tuple[int, int, int]] = deque()
+        self._read = 0  # rows of samples that went into checksums
+        self._crc = 0  # of the samples so far of the first record that waits
+        self._timeless: deque[tuple[int, int, int, int]] = deque()  # with their samples' checksum
+        self._band: tuple[int, np.ndarray] | None = None  # of times
         self.checked = 0
 
     def expect(self, row: int, n: int, crc: int) -> None:
@@ -58,41 +65,55 @@ class Verifier:
         DiskError
             The file holds other bytes than the journal.
         """
-        written = min(writer.written for writer in self._writers)
-        while self._waiting and sum(self._waiting[0][:2]) <= written:
-            row, n, expected = self._waiting.popleft()
-            crc = 0
-            for which in range(len(self._writers)):
-                crc = self._extend(crc, which, row, row + n)
-            if crc != expected:
-                name = getattr(self._writers[0].dataset, "name", "A table")
-                raise DiskError(
-                    f"{name} reads back other samples than the journal holds, from row {row} on.",
-                    remedy="Check the disk, then run `tenmin recover` with another --out.",
-                )
-            self.checked += n
+        rows = self._samples.band_rows
+        while self._waiting and self._read < self._samples.written:
+            first = self._read // rows * rows
+            self._check_band(first, self._samples.read_band(first))
+        while self._times is not None and self._timeless:
+            row, n, expected, crc = self._timeless[0]
+            if row + n > self._times.written:
+                return
+            self._timeless.popleft()
+            self._compare(row, n, self._with_times(self._times, crc, row, row + n), expected)
+
+    def _check_band(self, first: int, band: np.ndarray) -> None:
+        end = first + len(band)
+        while self._waiting and self._read < end:
+            row, n, expected = self._waiting[0]
+            last = min(end, row + n)
+            self._crc = extend(self._crc, band[self._read - first : last - first].reshape(-1))
+            self._read = last
+            if last == row + n:
+                self._waiting.popleft()
+                crc, self._crc = self._crc, 0
+                if self._times is None:
+                    self._compare(row, n, crc, expected)
+                else:
+                    self._timeless.append((row, n, expected, crc))
+
+    def _with_times(self, times: Writer, crc: int, begin: int, end: int) -> int:
+        while begin < end:
+            first = begin // times.band_rows * times.band_rows
+            if self._band is None or self._band[0] != first:
+                self._band = first, times.read_band(first)
+            last = min(end, first + times.band_rows)
+            crc = extend(crc, self._band[1][begin - first : last - first].reshape(-1))
+            begin = last
+        return crc
+
+    def _compare(self, row: int, n: int, crc: int, expected: int) -> None:
+        if crc != expected:
+            name = getattr(self._samples.dataset, "name", "A table")
+            raise DiskError(
+                f"{name} reads back other samples than the journal holds, from row {row} on.",
+                remedy="Check the disk, then run `tenmin recover` with another --out.",
+            )
+        self.checked += n
 
     @property
     def done(self) -> bool:
         """Whether nothing is left to be checked."""
-        return not self._waiting
-
-    def _extend(self, crc: int, which: int, begin: int, end: int) -> int:
-        rows = self._writers[which].band_rows
-        while begin < end:
-            first = begin // rows * rows
-            band = self._band(which, first)
-            last = min(end, first + rows)
-            crc = extend(crc, band[begin - first : last - first].reshape(-1))
-            begin = last
-        return crc
-
-    def _band(self, which: int, first: int) -> np.ndarray:
-        held = self._bands[which]
-        if held is None or held[0] != first:
-            held = first, self._writers[which].read_band(first)
-            self._bands[which] = held
-        return held[1]
+        return not self._waiting and not self._timeless
 
 
 class Track:
