@@ -17,8 +17,9 @@ COLUMNS = 3
 
 
 def dataset(file, name, tail, dtype, height):
+    width = tuple(min(2, c) for c in tail)
     return file.create_dataset(
-        name, (0, *tail), dtype, maxshape=(None, *tail), chunks=(height, *(min(2, c) for c in tail)),
+        name, (0, *tail), dtype, maxshape=(None, *tail), chunks=(height, *width),
         compression="gzip", compression_opts=1, shuffle=True,
     )  # fmt: skip
 
