@@ -83,6 +83,11 @@ def _reuse(name: str, n: int) -> np.ndarray:
     return held[:n]
 
 
+def forget() -> None:
+    """Give back what this thread would use again."""
+    _reused.__dict__.clear()
+
+
 def _blocks(n_rows: int, width: int) -> Iterator[slice]:
     """Slices of rows whose values stay in the cache between two passes."""
     step = max(1, BLOCK // width)
@@ -169,12 +174,13 @@ class ChunkWriter:
     def __init__(self, dataset: Any) -> None:
         self.dataset = dataset
         self.rows = self.written = 0
-        self._band = np.zeros((dataset.chunks[0], *dataset.shape[1:]), dataset.dtype)
+        self._shape = (dataset.chunks[0], *dataset.shape[1:])
+        self._band = np.zeros(self._shape, dataset.dtype)
 
     @property
     def band_rows(self) -> int:
         """Rows of a band."""
-        return len(self._band)
+        return self._shape[0]
 
     def append(self, rows: np.ndarray) -> None:
         """Take rows; whole bands go to the file."""
@@ -194,6 +200,7 @@ class ChunkWriter:
         if at:
             self._band[at:] = 0
             self._flush()
+        self._band = self._band[:0].copy()  # gives its memory back
 
     def _flush(self) -> None:
         # The extent grows before the chunks are written, and never shrinks: shrinking makes
@@ -228,11 +235,12 @@ class ChunkWriter:
         n = min(self.band_rows, self.written - first_row)
         read = self.dataset.id.read_direct_chunk
         if self._band.ndim == 1:
-            band = np.empty_like(self._band)
+            band = np.empty(self._shape, self._band.dtype)
             inflate(read((first_row,))[1], band)
             return band[:n]
-        shared = _reuse("band", self._band.nbytes)
-        band = shared.view(self._band.dtype).reshape(self._band.shape)
+        dtype = self._band.dtype
+        band = _reuse("band", math.prod(self._shape) * dtype.itemsize).view(dtype)
+        band = band.reshape(self._shape)
         width = self.dataset.chunks[1]
         columns = range(0, band.shape[1], width)
         packed = [read((first_row, column))[1] for column in columns]

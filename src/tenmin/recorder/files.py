@@ -37,8 +37,8 @@ def disk_errors(path: Path) -> Iterator[None]:
 
 
 def disk_error(path: Path, error: OSError) -> DiskFull | DiskError:
-    """What an error of the operating system means for a file."""
-    if error.errno in FULL:
+    """What an error of the operating system, or of HDF5, means for a file."""
+    if error.errno in FULL or "No space left" in str(error):  # HDF5 does not always number it
         return DiskFull(f"The disk of {path} is full.")
     return DiskError(f"{path}: {error.strerror or error}.")
 

@@ -16,7 +16,8 @@ import numpy as np
 from tenmin import system
 from tenmin.errors import DiskError, DiskFull, JournalDamaged, RigError
 from tenmin.recorder.account import UNFINISHED, read_account, until_end
-from tenmin.recorder.chunks import ArrayWriter, ChunkWriter
+from tenmin.recorder.apart import write_skeleton_apart
+from tenmin.recorder.chunks import ArrayWriter, ChunkWriter, forget
 from tenmin.recorder.contents import Block, add_contents, summary
 from tenmin.recorder.dandiset import make_dandiset
 from tenmin.recorder.events import frame_counts
@@ -46,10 +47,12 @@ class Finaliser:
     ----------
     folder : Path
         The journal.
+    apart : bool
+        Leave what needs pynwb's memory before the end of the block to another process.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, *, apart: bool = False) -> None:
+        self.folder, self._apart = folder, apart
         self.journal = JournalReader(folder)
         self.block = self.journal.block
         if self.block["reference"] not in self.journal.streams:
@@ -72,7 +75,10 @@ class Finaliser:
 
         self._read_log()
         start = utc_of(self.block, self.lines, self.block["settle_host_ns"])
-        self.places = write_skeleton(self.part, self.block, self.journal.streams, start)
+        if self._apart:
+            self.places = write_skeleton_apart(self.folder, self.part, start)
+        else:
+            self.places = write_skeleton(self.part, self.block, self.journal.streams, start)
         self._file = h5py.File(self.part, "r+")
         for name, stream in self.journal.streams.items():
             if stream.is_marker:
@@ -134,6 +140,7 @@ class Finaliser:
         self.check_streams()
         for track in self.tracks.values():
             track.finish()
+        forget()
         block = self._account()
         for name, places in self.places.items():
             set_time_base(self._file, self.tracks[name], places, block.timeline)
@@ -204,7 +211,9 @@ def _description(block: Block) -> str:
     return text
 
 
-def finalise(folder: Path, *, follow: bool = False, poll_s: float = POLL_S) -> dict[str, Any]:
+def finalise(
+    folder: Path, *, follow: bool = False, poll_s: float = POLL_S, apart: bool = False
+) -> dict[str, Any]:
     """Make the file of a journal.
 
     Parameters
@@ -215,6 +224,8 @@ def finalise(folder: Path, *, follow: bool = False, poll_s: float = POLL_S) -> d
         Go on until the journal is closed, or until nobody writes it any more.
     poll_s : float
         Between two looks at the journal.
+    apart : bool
+        See `Finaliser`.
 
     Raises
     ------
@@ -226,7 +237,7 @@ def finalise(folder: Path, *, follow: bool = False, poll_s: float = POLL_S) -> d
     if follow:
         _await_start(folder, poll_s)
     while True:
-        maker = Finaliser(folder)
+        maker = Finaliser(folder, apart=apart)
         try:
             maker.open()
             if follow:
@@ -281,7 +292,7 @@ def main(arguments: list[str] | None = None) -> int:
     system.lower_priority()
     try:
         with system.FileLock(told.dot / "finaliser.lock"):
-            finalise(told.dot, follow=told.follow)
+            finalise(told.dot, follow=told.follow, apart=told.follow)
     except RigError as error:
         print(error, file=sys.stderr)
         return error.exit_code
