@@ -3,7 +3,7 @@
 VENV = .venv
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
-PYTEST_ARGS ?= -n logical --maxprocesses 4 --dist loadgroup
+PYTEST_ARGS ?= -n 3 --dist loadscope
 LOCK_ARGS ?=
 
 # The first Python >= 3.11 on the PATH; `make PYTHON=/path/to/python test` decides otherwise.

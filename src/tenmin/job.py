@@ -18,18 +18,20 @@ from tenmin.dot import bytes_needed, discard_journal, make_folder, nwb_name, ses
 from tenmin.errors import DeviceLost, EngineGone, MessageRefused, RigError, StreamNeverStarted
 from tenmin.facts import known, missing, reasons
 from tenmin.filing import Filing
+from tenmin.hearsay import event_of
+from tenmin.hopeless import hopeless, never_came
 from tenmin.launch import EngineSpec
 from tenmin.orphan import IN_PROGRESS
 from tenmin.outcome import outcome
 from tenmin.phases import Event, Facts, Phase
 from tenmin.phases import Request as BlockRequest
-from tenmin.recorder.journal import JsonLog
+from tenmin.recorder.journal import JsonLog, write_json
 from tenmin.rig import Rig
 from tenmin.service import messages
 from tenmin.service.server import Server
 from tenmin.software import versions
 from tenmin.system import free_bytes
-from tenmin.verdict import LEVELS, UNKNOWN, Verdict
+from tenmin.verdict import LEVELS, UNKNOWN, WARN, Verdict
 from tenmin.window import window_samples
 
 WATCHER_SILENT_S = 3.0  # older verdicts say nothing about now
@@ -67,7 +69,7 @@ class Job:
         self.facts = subjects.merge(rig.facts, request.subject, request.facts)
         asked = self.protocol.asked_before(request.position)
         self.absent = tuple(missing(self.facts, asked))
-        self.now = time.monotonic()
+        self.now = self._began_s = time.monotonic()
         self.block = Block.new(self.protocol, _block_request(request), self.now)
         code = str(self.facts.get("subject.code") or "unknown")
         out = Path(request.out or spec.out or "tenmin-data").absolute()
@@ -95,7 +97,7 @@ class Job:
         job = cls(*args)
         job._write_spool()
         left = {"dot": str(job.dot), "keep_journal": job.request.keep_journal}
-        (job.folder / IN_PROGRESS).write_text(json.dumps(left), "utf-8")
+        write_json(job.folder / IN_PROGRESS, left)
         rings = job.folder / "rings"
         for old in rings.glob("*") if rings.exists() else ():
             old.unlink()
@@ -223,14 +225,8 @@ class Job:
             self._move(self.block.start(now, message.reason))
         elif isinstance(message, messages.Abort):
             self._move(self.block.abort(now, message.reason or "asked to"))
-        elif isinstance(message, messages.Note):
-            onset = now if message.onset_host_ns is None else message.onset_host_ns * 1e-9
-            self._log(Event(onset, message.code, message.text, "operator", "human"))
-        elif isinstance(message, messages.Event):
-            onset = now if message.onset_host_ns is None else message.onset_host_ns * 1e-9
-            source = message.source or "client"
-            given = message.code, message.value, source, message.latency, message.duration_s
-            self._log(Event(onset, *given))
+        elif isinstance(message, messages.Note | messages.Event):
+            self._log(event_of(message, now, self._began_s))
         else:
             raise MessageRefused(f"{message.type} is not for a running block.")
         return {"phase": self.block.phase.name}
@@ -256,6 +252,10 @@ class Job:
             self.filing.step(self._ended, self._closed)
             if self.filing.given_up:
                 self._unwritten()
+        streams, reference = self.progress["streams"], self.rig.primary.name
+        error = hopeless(self.block, streams, reference, str(self.dot.parent), self.now)
+        if error is not None:
+            self.fail(error)
         self._move(self.block.step(self.now, self._known()))
         if self.block.phase is Phase.ABORTED and self.error is None:
             self.error = self._why_aborted()
@@ -291,6 +291,9 @@ class Job:
             self._settle_ns = time.monotonic_ns()
             self._tell("settle")
         elif phase is Phase.RECORDING:
+            for name in never_came(self.progress["streams"]):
+                told = f"{name} delivers nothing; the block goes on without it"
+                self._log(Event(time.monotonic(), "device_warning", told))
             self._decided = self._block_json()
             path = self._write_spool()
             self._tell("record", spool=str(path))
@@ -359,15 +362,37 @@ class Job:
                 log.close()
             except RigError as error:
                 self.fail(error)
+        self._tell_absent()
         self.result = outcome(self.dot, self.worst.values(), self.block, self.error)
+        if not recorded:
+            self.result |= {
+                "simulated": self.rig.simulated,
+                "nonstandard": self.block.plan.nonstandard,
+                "seconds_asked": self.block.plan.seconds,
+            }
         for worker in self.crew.of("acquirer"):
             if worker.name == self._acquirer:
                 worker.leaving = True
                 self.server.tell(worker.name, "quit")
         (self.folder / IN_PROGRESS).unlink(missing_ok=True)
-        if not recorded or (self.result["verified"] and not self.request.keep_journal):
+        if not self._worth_keeping(recorded):
             discard_journal(self.dot)
             self.result["journal"] = None
+
+    def _worth_keeping(self, recorded: bool) -> bool:
+        """Whether the journal stays: nothing is deleted that is not in a verified file."""
+        if self.request.keep_journal:
+            return True
+        if not recorded:
+            return self._settle_ns is not None
+        assert self.result is not None
+        return self.block.phase is Phase.ABORTED or not self.result["verified"]
+
+    def _tell_absent(self) -> None:
+        """A device that may be missing and was: said, not passed over."""
+        for name in never_came(self.progress["streams"]):
+            why = self.progress["streams"][name]["error"] or "It never delivered anything."
+            self.worst["alive", name] = Verdict("alive", name, WARN, None, None, "s", None, why)
 
     # Files -----------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -14,6 +15,7 @@ from tenmin.errors import EngineGone, RigError
 from tenmin.service.client import Client
 from tenmin.system import FileLock, runtime_dir, spawn
 
+STALE_S = 3600.0  # an engine that is about to start holds no lock yet
 START_S = 60.0  # a cold start compiles kernels
 SIMULATED = "sim:"
 
@@ -92,6 +94,7 @@ def ensure(spec: EngineSpec) -> Client:
 
 def start_detached(spec: EngineSpec) -> None:
     """Start the engine in a session of its own and wait until it answers."""
+    _sweep()
     failure = spec.folder / "failure.json"
     failure.unlink(missing_ok=True)
     (spec.folder / "engine.json").unlink(missing_ok=True)
@@ -106,6 +109,16 @@ def start_detached(spec: EngineSpec) -> None:
             raise _failure(spec.folder)
         time.sleep(0.02)
     raise EngineGone(f"The engine of {spec.rig_id} did not start within {START_S:.0f} s.")
+
+
+def _sweep() -> None:
+    """Remove what simulated rigs left whose every process was killed: their rings fill memory."""
+    for folder in runtime_dir().glob("sim-*"):
+        locks = [folder / name for name in ("engine.lock", "acquirer.lock")]
+        in_use = any(FileLock.held(lock) for lock in locks)
+        fresh = time.time() - folder.stat().st_mtime < STALE_S
+        if not in_use and not fresh and not (folder / "block_in_progress.json").exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _failure(folder: Path) -> RigError:

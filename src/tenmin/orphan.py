@@ -79,6 +79,9 @@ class Orphan:
             remedy="Start the block again.",
         )
         result = outcome(self.dot, (), None, error)
+        if self.keep_journal or (self.dot / "acquirer.jsonl").exists():
+            self._end(result)  # the settling's notes, clock points and metrics
+            return
         if self.dot.exists():
             discard_journal(self.dot)
         self._end({**result, "journal": None})
@@ -105,5 +108,10 @@ def unfinished(folder: Path) -> Orphan | None:
     path = folder / IN_PROGRESS
     if not path.exists():
         return None
-    left = json.loads(path.read_text("utf-8"))
-    return Orphan(folder, Path(left["dot"]), left.get("keep_journal", False))
+    try:
+        left = json.loads(path.read_text("utf-8"))
+        return Orphan(folder, Path(left["dot"]), left.get("keep_journal", False))
+    except (ValueError, TypeError, KeyError):
+        # Torn by a power cut: the journal is where it was, `tenmin recover` takes it.
+        path.unlink()
+        return None

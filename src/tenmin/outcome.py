@@ -84,10 +84,15 @@ def latched(dot: Path) -> list[Verdict]:
     worst: dict[tuple[str, str], Verdict] = {}
     recording = False
     for line in read_log(dot / "events.jsonl"):
+        if line.get("source") != "engine":
+            continue
         if line.get("code") == "phase":
             recording = line.get("value") in ("RECORDING", "EXTENDING", "CLOSING")
         elif line.get("code") == "verdict":
-            verdict = Verdict(**json.loads(line["value"]))
+            try:
+                verdict = Verdict(**json.loads(line["value"]))
+            except (ValueError, TypeError, KeyError):
+                continue  # a line that a power cut left half written
             kept = worst.get((verdict.check, verdict.stream))
             if not recording or kept is None or _is_worse(verdict, kept):
                 worst[verdict.check, verdict.stream] = verdict
