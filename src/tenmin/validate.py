@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from tenmin.errors import UsageError
+from tenmin.system import writable_caches
 from tenmin.verdict import FAIL, OK, UNKNOWN, WARN, Verdict
 
 TIMEOUT_S = 600
@@ -75,6 +76,7 @@ def validate(paths: Iterable[Path | str], *, online: bool = False) -> list[Findi
     missing = [str(path) for path in files if not path.is_file()]
     if missing or not files:
         raise UsageError(f"No such file: {', '.join(missing) or 'none was named'}.")
+    writable_caches()
     findings: list[Finding] = []
     for path in files:
         for check in (schema, inspector, invariants):
@@ -99,6 +101,7 @@ def verdicts(findings: Sequence[Finding]) -> list[Verdict]:
 
 def schema(path: Path) -> list[Finding]:
     """The NWB schema, as cached in the file."""
+    writable_caches()
     # `python -m pynwb.validation` exits 0 without checking anything; the function does the work.
     from pynwb import validate as pynwb_validate
 

@@ -33,6 +33,35 @@ def python(program, *args, **options):
     )  # fmt: skip
 
 
+# Caches --------------------------------------------------------------------------------------
+
+
+def test_caches_that_can_be_written_are_left_where_they_are(tmp_path):
+    environ = {"HOME": str(tmp_path)}
+    assert system.writable_caches(environ) is None
+    assert environ == {"HOME": str(tmp_path)}
+
+
+def test_caches_that_cannot_be_written_go_to_the_runtime_folder(tmp_path):
+    file = tmp_path / "no folder"
+    file.touch()
+    environ = {"HOME": str(file), "TENMIN_RUNTIME_DIR": str(tmp_path / "run")}
+    folder = system.writable_caches(environ)
+    assert folder == tmp_path / "run" / "caches"
+    assert environ["XDG_CACHE_HOME"] == environ["XDG_STATE_HOME"] == str(folder)
+
+
+def test_without_a_runtime_folder_caches_go_to_a_temporary_one(tmp_path):
+    file = tmp_path / "no folder"
+    file.touch()
+    environ = {"XDG_CACHE_HOME": str(file), "XDG_STATE_HOME": str(tmp_path)}
+    environ["TENMIN_RUNTIME_DIR"] = str(file)
+    folder = system.writable_caches(environ)
+    assert folder is not None
+    assert folder.is_dir()
+    assert environ["XDG_STATE_HOME"] == str(tmp_path)
+
+
 # Runtime folder ------------------------------------------------------------------------------
 
 

@@ -183,3 +183,25 @@ except DiskFull as error:
 
 def test_a_disk_too_small_for_the_file_leaves_the_journal_alone(tmp_path):
     assert run_on_small_disk(tmp_path, "4m", FULL) == ["full", "True"]
+
+
+HOMELESS = """
+import sys
+from tenmin.recorder.recover import recover
+from tenmin.validate import validate
+result = recover(sys.argv[1])
+print(result["verified"], sorted({found.level for found in validate([result["path"]])}))
+"""
+
+
+def test_a_home_that_cannot_be_written_keeps_nobody_from_the_file(tmp_path):
+    made = make(tmp_path / "data", [Source(probe())])
+    home = tmp_path / "no folder"
+    home.touch()
+    environ = {key: item for key, item in os.environ.items() if not key.startswith("XDG_")}
+    environ |= {"HOME": str(home), "TENMIN_RUNTIME_DIR": str(tmp_path / "run")}
+    command = [sys.executable, "-c", HOMELESS, str(made.folder)]
+    run = subprocess.run(
+        command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert run.stdout == "True ['OK']\n", run.stderr

@@ -290,6 +290,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--follow", action="store_true", help="go on until the block has ended")
     told = parser.parse_args(arguments)
     system.lower_priority()
+    system.writable_caches()
     try:
         with system.FileLock(told.dot / "finaliser.lock"):
             finalise(told.dot, follow=told.follow, apart=told.follow)

@@ -10,7 +10,7 @@ from tenmin.errors import JournalDamaged, RigBusy
 from tenmin.recorder.files import read_log
 from tenmin.recorder.finaliser import finalise
 from tenmin.recorder.writing import is_recording, size_of
-from tenmin.system import FileLock
+from tenmin.system import FileLock, writable_caches
 
 LOOK_S = 0.6  # an acquirer writes twenty times a second
 
@@ -43,6 +43,7 @@ def recover(folder: Path | str) -> dict[str, Any]:
         raise RigBusy(
             f"{folder} is still being recorded.", remedy="Wait for its end, or abort the block."
         )
+    writable_caches()
     lock = FileLock(folder / "finaliser.lock")
     if not lock.acquire():
         raise RigBusy(

@@ -16,6 +16,7 @@ from tenmin.system.files import (
     runtime_dir,
     sync,
     sync_dir,
+    writable_caches,
 )
 from tenmin.system.locks import FileLock
 from tenmin.system.manners import inhibit_sleep, lock_memory, lower_priority, raise_priority
@@ -53,6 +54,7 @@ __all__ = [
     "stop_process",
     "sync",
     "sync_dir",
+    "writable_caches",
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import ctypes
 import errno
@@ -12,7 +13,7 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
 from tenmin.errors import DiskError, DiskFull, RigError
@@ -21,6 +22,7 @@ from tenmin.system.platform import HERE, Platform
 REPLACE_TRIES = 20
 KEEP_SIZE = 1  # FALLOC_FL_KEEP_SIZE, linux/falloc.h
 ZEROS = bytes(1 << 20)
+XDG_FOLDERS = {"XDG_CACHE_HOME": ".cache", "XDG_STATE_HOME": ".local/state"}
 
 
 def runtime_dir(environ: Mapping[str, str] | None = None, *, platform: Platform = HERE) -> Path:
@@ -72,6 +74,65 @@ def _keep_private(folder: Path) -> None:
                 "TENMIN_RUNTIME_DIR.",
             )
         folder.chmod(0o700)
+
+
+def writable_caches(
+    environ: MutableMapping[str, str] | None = None, *, platform: Platform = HERE
+) -> Path | None:
+    """Send the caches of imported packages elsewhere where this user's own cannot be written.
+
+    pynwb keeps its schema in a cache and cannot be imported without; dandi wants a folder for its
+    logs, matplotlib and numba want one each. To be called before they are imported; the processes
+    started later inherit it.
+
+    Parameters
+    ----------
+    environ : mutable mapping, optional
+        The environment that is changed; None stands for this process's own.
+
+    Returns
+    -------
+    Path or None
+        The folder that serves instead, in `runtime_dir`, else a temporary one; None where the
+        usual ones can be written.
+    """
+    environ = os.environ if environ is None else environ
+    usual = {name: _usual(name, below, environ) for name, below in XDG_FOLDERS.items()}
+    denied = [name for name, folder in usual.items() if not _may_write(folder)]
+    if not denied:
+        return None
+    try:
+        folder = runtime_dir(environ, platform=platform) / "caches"
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except (RigError, OSError):  # neither: a folder that nobody else knows
+        folder = Path(tempfile.mkdtemp(prefix="tenmin-caches-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    environ.update({name: str(folder) for name in denied})
+    if "XDG_CACHE_HOME" in denied:
+        for name in ("MPLCONFIGDIR", "NUMBA_CACHE_DIR"):
+            environ.setdefault(name, str(folder / name.lower()))
+    return folder
+
+
+def _usual(name: str, below: str, environ: Mapping[str, str]) -> Path | None:
+    """A folder of the XDG base directory specification; None without a home."""
+    named = environ.get(name, "")
+    if os.path.isabs(named):
+        return Path(named)
+    home = environ.get("HOME") or os.path.expanduser("~")
+    return Path(home) / below if os.path.isabs(home) else None
+
+
+def _may_write(folder: Path | None) -> bool:
+    """Whether a file can be made in a folder; found by making one, modes do not tell it all."""
+    if folder is None:
+        return False
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
 
 
 def sync(fd: int, *, platform: Platform = HERE) -> None:
