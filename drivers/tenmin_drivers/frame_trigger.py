@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -73,6 +74,9 @@ class FrameTriggerConfig(SerialConfig):
     def __post_init__(self) -> None:
         _choose(self, "threshold_unit", ("volts", "counts"))
         _choose(self, "polarity", ("rising", "falling"))
+        _positive(
+            self, "rate_hz", "min_width", "min_interval_s", "pulses_per_frame", "expected_frames"
+        )
         if not (self.source or self.port or self.serial_number):
             raise UsageError(
                 f"Device {self.name} does not say where its frames come from.",
@@ -296,4 +300,14 @@ def _choose(config: FrameTriggerConfig, key: str, allowed: tuple[str, ...]) -> N
         raise UsageError(
             f"Device {config.name}: {key} is {getattr(config, key)!r}.",
             remedy=f"Write {' or '.join(allowed)}.",
+        )
+
+
+def _positive(config: FrameTriggerConfig, *keys: str) -> None:
+    given = {key: getattr(config, key) for key in keys}
+    wrong = [f"{k} is {v:g}" for k, v in given.items() if v is not None and not 0 < v < math.inf]
+    if wrong:
+        raise UsageError(
+            f"Device {config.name}: {', '.join(wrong)}, and must be above 0.",
+            remedy="Correct it in rig.toml, or leave it out where the default will do.",
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
@@ -16,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from tenmin import examples, registry
 from tenmin import facts as dictionary
 from tenmin import rig_faults as faulty
-from tenmin.errors import RigError
+from tenmin.errors import RigError, UsageError
 from tenmin.lines import read_toml
 from tenmin.rig_faults import Fault, Keys, called
 from tenmin.source import DeviceConfig
@@ -214,70 +215,100 @@ def _devices(tables: Any, folder: Path) -> tuple[list[DeviceConfig], list[Fault]
         return [], [(("device",), "device is not a list of tables; write [[device]]")]
     if not tables:
         return [], [((), "there is no device; add at least one table [[device]]")]
-    made = [_device(table, ("device", n), folder) for n, table in enumerate(tables)]
+    classes = [_config_class(table) for table in tables]
+    made = [
+        _device(table, made_of, ("device", n), folder)
+        for n, (table, made_of) in enumerate(zip(tables, classes, strict=True))
+    ]
     faults = [fault for _, wrong in made for fault in wrong]
     faults += (
         faulty.duplicates(tables)
         + faulty.primaries(tables)
-        + faulty.orphans(tables, [c for c, _ in made])
+        + faulty.orphans(tables, [_may_derive(found) for found in classes])
     )
     return [config for config, _ in made if config is not None], faults
 
 
+def _config_class(table: Mapping[str, Any]) -> type | RigError | None:
+    """Of the table's driver; why there is none; None where no driver is named."""
+    driver = table.get("driver")
+    if not isinstance(driver, str) or not driver:
+        return None
+    try:
+        found: type = registry.load(registry.DRIVERS, driver).Config
+    except RigError as error:
+        return error
+    return found
+
+
+def _may_derive(made_of: type | RigError | None) -> bool:
+    return isinstance(made_of, type) and any(f.name == "source" for f in fields(made_of))
+
+
 def _device(
-    table: Mapping[str, Any], at: Keys, folder: Path
+    table: Mapping[str, Any], made_of: type | RigError | None, at: Keys, folder: Path
 ) -> tuple[DeviceConfig | None, list[Fault]]:
     faults: list[Fault] = []
     if "name" not in table:
         faults.append((at, "the device has no name"))
     elif wrong := faulty.unsafe("name", table["name"]):
         faults.append(((*at, "name"), wrong))
-    driver = table.get("driver")
-    if not isinstance(driver, str) or not driver:
+    if made_of is None:
         faults.append((at, f"{called(table)} has no driver; write one of {faulty.drivers()}"))
         return None, faults
-    try:
-        config_class = registry.load(registry.DRIVERS, driver).Config
-    except RigError as error:
-        return None, [*faults, ((*at, "driver"), str(error))]
-    known = [f.name for f in fields(config_class)]
-    faults += faulty.unknown_keys(table, known, at)
-    for missing in fields(config_class):
-        if _is_required(missing) and missing.name not in (*table, "name"):
-            faults.append((at, f"{called(table)} has no {missing.name}, which {driver} needs"))
-    faults += _type_faults(config_class, table, at)
-    if faults:
+    if isinstance(made_of, RigError):
+        return None, [*faults, ((*at, "driver"), str(made_of))]
+    unknown = faulty.unknown_keys(table, [f.name for f in fields(made_of)], at)
+    lacking = [f.name for f in fields(made_of) if _is_required(f) and f.name not in table]
+    misfits = _misfits(made_of, table)
+    faults += unknown
+    faults += [
+        (at, f"{called(table)} has no {key}, which {table['driver']} needs")
+        for key in lacking
+        if key != "name"
+    ]
+    faults += [((*at, *_keys(wrong["loc"], table)), _wrong_type(wrong, table)) for wrong in misfits]
+    wrong_keys = {str(wrong["loc"][0]) for wrong in misfits if wrong["loc"]}
+    sound = {key: value for key, value in table.items() if key not in wrong_keys}
+    # A name of its own does no harm here: with a fault there is no configuration in the end.
+    sound.setdefault("name", "unnamed")
+    if any(_is_required(f) and f.name not in sound for f in fields(made_of)):
         return None, faults
-    config = _make(config_class, table, folder)
-    return (config, []) if not isinstance(config, str) else (None, [(at, config)])
+    config = _make(made_of, sound, folder)
+    if isinstance(config, RigError):
+        # What is refused for want of a key that is told already is no fault of its own.
+        meant = wrong_keys | faulty.near(table, [f.name for f in fields(made_of)])
+        if not meant & set(re.findall(r"\w+", str(config))):
+            faults.append((at, f"{called(table)}: {config.message}"))
+        return None, faults
+    return (None, faults) if faults else (config, [])
 
 
-def _make(config_class: type, table: Mapping[str, Any], folder: Path) -> DeviceConfig | str:
+def _make(config_class: type, table: Mapping[str, Any], folder: Path) -> DeviceConfig | RigError:
     """The configuration; what is wrong with it where the driver itself refuses it."""
     values = _validate(config_class, table)
     for key, value in values.items():
         if isinstance(value, Path) and not value.is_absolute():
             values[key] = folder / value
     try:
-        return config_class(**values)
+        made: DeviceConfig = config_class(**values)
     except RigError as error:
-        return f"{called(table)}: {error.message}"
+        return error
     except ValueError as error:
-        return f"{called(table)}: {error}"
+        return UsageError(str(error))
+    return made
 
 
 def _is_required(of: Any) -> bool:
     return of.default is MISSING and of.default_factory is MISSING
 
 
-def _type_faults(config_class: type, table: Mapping[str, Any], at: Keys) -> list[Fault]:
+def _misfits(config_class: type, table: Mapping[str, Any]) -> list[Any]:
+    """Complaints of pydantic about the types of keys, one per key."""
     try:
         _validate(config_class, table)
     except ValidationError as error:
-        return [
-            ((*at, *_keys(wrong["loc"], table)), _wrong_type(wrong, table))
-            for wrong in _first_per_key(error)
-        ]
+        return _first_per_key(error)
     return []
 
 

@@ -10,7 +10,6 @@ from typing import Any
 from tenmin import registry
 from tenmin.errors import FaultyFile
 from tenmin.lines import at_line
-from tenmin.source import DeviceConfig, is_derived
 
 MAINS_HZ = (50, 60)
 # Names become names of files, of folders and of groups in HDF5 on every system.
@@ -88,18 +87,36 @@ def primaries(tables: list[Mapping[str, Any]]) -> list[Fault]:
     return faults
 
 
-def orphans(tables: list[Mapping[str, Any]], configs: list[DeviceConfig | None]) -> list[Fault]:
-    """Devices made from another stream: it must be there, and be a device of its own."""
-    derived = {n for n, c in enumerate(configs) if c is not None and is_derived(c)}
+def near(table: Mapping[str, Any], known: Sequence[str]) -> set[str]:
+    """Keys that the unknown ones of a table were probably meant to be."""
+    unknown = [key for key in table if key not in known]
+    return {guess for key in unknown for guess in difflib.get_close_matches(key, known, n=1)}
+
+
+def orphans(tables: list[Mapping[str, Any]], may_derive: list[bool]) -> list[Fault]:
+    """Devices made from another stream: it must be there, and be a device of its own.
+
+    Parameters
+    ----------
+    tables : list of mapping
+        As they stand in the file, whatever else is wrong with them.
+    may_derive : list of bool
+        Whether the driver of each has a key ``source``.
+    """
+    derived = [
+        n
+        for n, (table, may) in enumerate(zip(tables, may_derive, strict=True))
+        if may and table.get("source") and not table.get("port")
+    ]
     real = [t.get("name") for n, t in enumerate(tables) if n not in derived]
     faults: list[Fault] = []
-    for n in sorted(derived):
-        table, source = tables[n], str(tables[n]["source"]).partition(":")[0]
-        at: Keys = ("device", n, "source")
-        if source not in real:
-            known = ", ".join(str(name) for name in real) or "none"
+    for n in derived:
+        table = tables[n]
+        if isinstance(table["source"], str):  # else its type is told
+            source = table["source"].partition(":")[0]
+            known = ", ".join(str(name) for name in real if name is not None) or "none"
             text = f"{called(table)}: its source {source!r} is no device of its own ({known})"
-            faults.append((at, text))
+            faults += [(("device", n, "source"), text)] if source not in real else []
         if table.get("primary") is True:
             text = f"{called(table)} is made from another stream and cannot be primary"
             faults.append((("device", n, "primary"), text))

@@ -200,6 +200,59 @@ def test_all_faults_are_told_at_once_in_the_order_of_the_file(written):
     assert [int(one.split(":")[0].removeprefix("line ")) for one in found] == [3, 7, 9, 14]
 
 
+MANY = (
+    HEAD
+    + """[[device]]
+driver = "toy"
+rate_hz = "100 Hz"
+chanels = 3
+channels = 10
+primary = true
+[[device]]
+name = "a/b"
+driver = "toy"
+labels = 3
+source = "prob:3"
+[[device]]
+name = "frames"
+driver = "frame_trigger"
+rate_hz = -30.0
+high = "2 V"
+source = "nothing:1"
+primary = true
+"""
+)
+MANY_LINES = {
+    4: "the device has no name",
+    6: "the device: rate_hz = '100 Hz'",
+    7: "unknown key chanels; did you mean channels?",
+    10: "device 'a/b' has no rate_hz, which toy needs",
+    11: "name = 'a/b'",
+    13: "device 'a/b': labels = 3",
+    14: "its source 'prob' is no device of its own (none)",
+    15: "device 'frames': Device frames: rate_hz is -30, and must be above 0.",
+    19: "device 'frames': high = '2 V'",
+    20: "its source 'nothing' is no device of its own",
+    21: "cannot be primary",
+}
+
+
+def test_the_faults_of_one_key_hide_none_of_another_key_or_device(written):
+    found = faults(written(MANY))
+    for line, text in MANY_LINES.items():
+        assert any(f.startswith(f"line {line}: ") and text in f for f in found), (line, found)
+
+
+def test_a_key_of_a_wrong_type_is_told_once_and_not_as_missing_too(written):
+    text = FRAMES.replace('"toy"', '"frame_trigger"').replace('"probe:3"', "3")
+    assert len(faults(written(HEAD + PROBE + text))) == 1
+
+
+def test_a_device_without_a_name_is_told_what_its_driver_refuses(written):
+    found = faults(written(HEAD + PROBE.replace('name = "probe"\n', "") + "channels = 10\n"))
+    assert any("it has nine channels at most" in fault for fault in found)
+
+
 def test_a_file_that_is_not_there_says_so(tmp_path):
     with pytest.raises(FaultyFile, match=r"no-rig\.toml cannot be read"):
         load_rig(tmp_path / "no-rig.toml")
