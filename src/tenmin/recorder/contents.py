@@ -44,7 +44,7 @@ class Block:
     account : Account
     timeline : Timeline
     events : sequence of dict
-        ``events.jsonl``.
+        ``events.jsonl``, as far as it tells times.
     epochs : list of Epoch
     """
 
@@ -77,7 +77,9 @@ def _add_intervals(nwb: Any, block: Block) -> None:
     epochs = intervals.epochs_table(block.epochs, block.timeline, block.account)
     if epochs is not None:
         nwb.epochs = epochs
-    rows = intervals.find_invalid(block.epochs, block.tracks, block.timeline, block.account)
+    timeline, protocol = block.timeline, block.told.get("protocol") or {}
+    marks = intervals.find_marks(block.events, protocol, block.epochs, timeline)
+    rows = intervals.find_invalid(block.epochs, block.tracks, timeline, block.account, marks)
     table = intervals.invalid_table(rows)
     if table is not None:
         nwb.invalid_times = table

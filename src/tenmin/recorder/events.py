@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -124,11 +125,27 @@ def frame_counts(track: Track) -> tuple[np.ndarray, float] | None:
     return column.astype(np.float64), nominal
 
 
+def with_times(lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The lines of ``events.jsonl`` that tell when; a duration that is no number counts as none.
+
+    What is left out still stands in the file with the journal's logs.
+    """
+    kept = [dict(line) for line in lines if _is_number(line.get("onset_s"))]
+    for line in kept:
+        if not _is_number(line.get("duration_s")):
+            line["duration_s"] = 0.0
+    return kept
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
 def session_table(
     lines: Sequence[Mapping[str, Any]], account: Account, timeline: Timeline, more: list[Event]
 ) -> Any:
     """``session_markers``: phases, notes, verdict changes and other events, at least two rows."""
-    events = [_event(line, timeline) for line in lines if "onset_s" in line] + more
+    events = [_event(line, timeline) for line in lines] + more
     if len(events) < FEWEST_ROWS:
         events += _anchors(account, timeline)
     if len(events) < FEWEST_ROWS:

@@ -20,7 +20,7 @@ from tenmin.recorder.apart import write_skeleton_apart
 from tenmin.recorder.chunks import ArrayWriter, ChunkWriter, forget
 from tenmin.recorder.contents import Block, add_contents, summary
 from tenmin.recorder.dandiset import make_dandiset
-from tenmin.recorder.events import frame_counts
+from tenmin.recorder.events import frame_counts, with_times
 from tenmin.recorder.files import FULL, disk_errors, read_lines, write_json
 from tenmin.recorder.intervals import find_epochs, is_whole
 from tenmin.recorder.reader import JournalReader
@@ -171,7 +171,7 @@ class Finaliser:
             tracks,
             account,
             timeline,
-            self.journal.log("events.jsonl"),
+            with_times(self.journal.log("events.jsonl")),
             find_epochs(account, reference, timeline.zero_index),
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from tenmin.recorder.track import Hole, Track
 
 ESTIMATED, RECONNECT, RESTART = 2, 4, 8  # flags of an index record
 EARLY_S = 1.0  # a stream that ends this long before the reference has lost its end
-BASELINE = "spontaneous_baseline"
+BASELINE, SETTLING = "spontaneous_baseline", "settling"
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Invalid:
-    """A stretch of time that is no data: pad, gap, lost end."""
+    """A stretch of time that is no data, or not to be used: pad, gap, lost end, mark."""
 
     start_s: float
     stop_s: float
@@ -43,7 +43,7 @@ def find_epochs(account: Account, reference: Track | None, zero_index: int) -> l
     if reference is None or not reference.segments:
         return []
     first, end = reference.first_index, reference.end_index
-    found = [Epoch("settling", zero_index, first - zero_index)]
+    found = [Epoch(SETTLING, zero_index, first - zero_index)]
     if account.t0 is None or account.n_window is None:
         found.append(Epoch("pad", first, end - first))
         return [epoch for epoch in found if epoch.n > 0]
@@ -117,9 +117,13 @@ def is_estimated(hole: Hole, name: str, account: Account) -> bool:
 
 
 def find_invalid(
-    epochs: Sequence[Epoch], tracks: dict[str, Track], timeline: Timeline, account: Account
+    epochs: Sequence[Epoch],
+    tracks: dict[str, Track],
+    timeline: Timeline,
+    account: Account,
+    marks: Sequence[Invalid] = (),
 ) -> list[Invalid]:
-    """One row per pad, per gap of each stream, and per end that a stream has lost."""
+    """One row per pad, per gap of each stream, per end that a stream has lost, and per mark."""
     of_index = timeline.of_index
     rows = [
         Invalid(of_index(e.index), of_index(e.index + e.n), "pad", "all")
@@ -134,12 +138,51 @@ def find_invalid(
             reason += " (length estimated)" if is_estimated(hole, name, account) else ""
             rows.append(Invalid(start, stop, reason, name))
         rows += _lost_end(track, timeline, end_s)
+    rows += marks
     if len(rows) == 1:  # a table needs two rows; nothing was recorded while settling
         rows += [
-            Invalid(of_index(e.index), of_index(e.index + e.n), "settling", "all")
+            Invalid(of_index(e.index), of_index(e.index + e.n), SETTLING, "all")
             for e in epochs
-            if e.label == "settling"
+            if e.label == SETTLING
         ]
+    return [row for row in rows if row.stop_s > row.start_s]
+
+
+def find_marks(
+    events: Sequence[Mapping[str, Any]],
+    protocol: Mapping[str, Any],
+    epochs: Sequence[Epoch],
+    timeline: Timeline,
+) -> list[Invalid]:
+    """What events spoil, as far as it was recorded.
+
+    Parameters
+    ----------
+    events : sequence of dict
+        ``events.jsonl``; each with its ``onset_s``, monotonic host seconds.
+    protocol : mapping
+        That of ``block.json``; its vocabulary says which codes mask, and how far around an event.
+    epochs : sequence of Epoch
+    timeline : Timeline
+    """
+    masking = {
+        word["code"]: (word["before_s"], word["after_s"])
+        for word in protocol.get("vocabulary", ())
+        if word.get("mask") is not None and word["before_s"] + word["after_s"] > 0
+    }
+    recorded = [epoch for epoch in epochs if epoch.label != SETTLING]
+    if not recorded:
+        return []
+    first = timeline.of_index(recorded[0].index)
+    last = timeline.of_index(recorded[-1].index + recorded[-1].n)
+    rows = []
+    for event in events:
+        code = str(event.get("code"))
+        if code in masking:
+            before_s, after_s = masking[code]
+            at = float(timeline.of_host(event["onset_s"]))
+            stop = at + max(0.0, event.get("duration_s") or 0.0) + after_s
+            rows.append(Invalid(max(first, at - before_s), min(last, stop), code, "all"))
     return [row for row in rows if row.stop_s > row.start_s]
 
 
@@ -171,7 +214,8 @@ def invalid_table(rows: Sequence[Invalid]) -> Any:
         return None
     return intervals(
         "invalid_times",
-        "Pads around the window, and gaps: samples that the device numbered and nobody received.",
+        "Pads around the window; gaps: samples that the device numbered and nobody received; and "
+        "what was marked, with the margins that the protocol gives the mark.",
         [
             Column("start_time", "", [row.start_s for row in rows]),
             Column("stop_time", "", [row.stop_s for row in rows]),
