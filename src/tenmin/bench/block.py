@@ -149,9 +149,8 @@ def _record(place: Place, seconds: float) -> Found:
             watched = _watch(place, client, usage, state["pid"], command, seconds)
     finally:
         stop_process(command)
-    answer = told.read_text("utf-8")
-    result = json.loads(answer) if answer else {}
-    if not result.get("nwb"):
+    result = _result(place)
+    if not result:
         why = words.read_text("utf-8", "replace")[-500:]
         raise RigError(f"The block failed: {why} {_tail(place)}", remedy="Try a shorter one.")
     streams = result["streams"]
@@ -222,6 +221,14 @@ def _counts(place: Place) -> np.ndarray:
     for path in paths:
         total += counts_of(path)
     return total
+
+
+def _result(place: Place) -> dict[str, Any]:
+    """What the finaliser says of its file, and where the journal is; empty when there is none."""
+    found = list(place.out.glob("sub-*/*.dot/result.json"))
+    if not found:
+        return {}
+    return {**json.loads(found[0].read_text("utf-8")), "journal": str(found[0].parent)}
 
 
 def _closing(result: dict[str, Any]) -> float | None:

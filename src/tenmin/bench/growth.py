@@ -14,12 +14,14 @@ from tenmin.bench.rows import Row, Spread
 from tenmin.bench.setting import CHUNK_S, PROBE_HZ, Setting, probe, signal
 from tenmin.checks.quality import checks_for
 from tenmin.recorder.journal import StreamJournal
+from tenmin.recording import ROUND_S
 from tenmin.ring import Ring
 
 CHANNELS = (16, 32, 64, 128, 384, 768, 1536, 3072)
 CHUNKS_MS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 STREAMS = (1, 2, 4, 8, 16, 32)
 NS = 1e9
+RING_BYTES = 256_000_000
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,9 @@ class Piled:
             if self.n_samples > 60
             else (signal(300, self.n_channels)[: self.n_samples])
         )
-        seconds = min(2.0, 2.3e9 / (46080.0 * 1e3) / self.n_streams)
+        # All rings together as large in every line: else the caches hold the small ones.
+        room = self.setting.size(RING_BYTES, RING_BYTES // 10) / self.n_streams
+        seconds = room / (self._streams[0].bytes_per_sample * PROBE_HZ)
         self._rings = [
             Ring.create(self.setting.memory / f"{s.name}.ring", s, seconds) for s in self._streams
         ]
@@ -93,10 +97,12 @@ class Piled:
 
     def journal(self, turns: int) -> int:
         """Appends, without waiting for the disk: how long that takes is not a matter of ours."""
-        for _ in range(turns):
+        every = max(1, round(ROUND_S * PROBE_HZ / self.n_samples))
+        for turn in range(turns):
             for journal in self._journals:
                 journal.append(self._journaled, self._chunk, None, self._journaled)
-                journal.commit(-np.inf)
+                if turn % every == 0:
+                    journal.commit(-np.inf)
             self._journaled += self.n_samples
         return turns * self.samples
 

@@ -82,7 +82,8 @@ def tables(setting: Setting) -> tuple[list[Table], list[Row]]:
             plan, note = _fitted(plan, setting)
             found = record(setting, plan.load, plan.seconds, busy=plan.busy)
         except RigError as error:
-            made.append(Row("pipeline", plan.text, note=f"failed: {error.message}"))
+            what = f"{plan.text}: samples lost"
+            made.append(Row("pipeline", what, gate="≤ 0", note=f"failed: {error.message}"))
             continue
         done.append((plan, found))
         made += rows_of(plan, found, note)

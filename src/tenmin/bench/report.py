@@ -88,7 +88,7 @@ def cells(row: Row) -> tuple[str, ...]:
         row.gate,
         row.aim,
         held,
-        row.note,
+        " ".join(row.note.split()),
     )
 
 

@@ -77,7 +77,7 @@ def pusher(ring: Ring, chunk: np.ndarray, batch: int) -> Candidate:
 def _large(setting: Setting) -> list[Row]:
     what, stream = "push 384 ch × 10 ms int16", probe()
     chunk = signal(300, stream.n_channels)
-    batch, seconds = setting.size(500, 50), setting.size(10, 2)
+    batch, seconds = setting.size(500, 50), setting.size(round(RING_S), 2)
     ring = Ring.create(setting.memory / "large.ring", stream, seconds)
     size = ring.capacity * stream.bytes_per_sample
     candidates: dict[str, Candidate] = {
@@ -95,7 +95,9 @@ def _large(setting: Setting) -> list[Row]:
     if peers.load("mne-lsl") is None:
         gone.append(missing("ring", what, "mne-lsl", f"{peers.MISSING}; its own line is measured"))
     slow = interleave({"ours": candidates["ours"], roll.name: roll.push}, setting.rounds)
-    return [*found, *compare("ring", what, slow, "ours", goals), *gone]
+    text = f"np.roll of {seconds} s of history on every pull, as in its stream_lsl.py"
+    notes = {roll.name: text}
+    return [*found, *compare("ring", what, slow, "ours", goals, notes=notes), *gone]
 
 
 def _small(setting: Setting) -> list[Row]:
