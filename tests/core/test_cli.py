@@ -1,3 +1,4 @@
+import argparse
 import io
 import json
 import os
@@ -7,8 +8,9 @@ import sys
 import pytest
 
 from tenmin import __version__, cli, examples
+from tenmin.commands.plan import plan
 from tenmin.commands.progress import EVERY_S, Progress, describe
-from tenmin.commands.record import KEYS, summary
+from tenmin.commands.record import KEYS, POSITIONS, add_record, summary
 
 HEAVY = ("numba", "pynwb", "h5py", "hdmf", "zmq", "pydantic", "numpy", "textual", "pylsl")
 RIG = """[rig]
@@ -241,6 +243,63 @@ def test_check_of_a_wrong_file_ends_with_2_and_still_looks_at_the_rest(tmp_path,
     assert cli.main(["check", str(rig), "--subject", "none.toml", "--json"]) == 2
     found = {c["check"]: c["ok"] for c in last_json(capsys)["checks"]}
     assert (found["rig"], found["subject"], found["disk"]) == (False, False, True)
+
+
+def refused_by_record(capsys, *words):
+    cli.main(["record", *words, "--json"])
+    return json.loads(capsys.readouterr().out)["faults"]
+
+
+def checked(capsys, *words):
+    cli.main(["check", *words, "--json"])
+    return {c["check"]: c for c in last_json(capsys)["checks"]}
+
+
+def test_check_lists_the_facts_that_record_would_refuse_to_go_without(tmp_path, capsys):
+    rig = tmp_path / "rig.toml"
+    rig.write_text(RIG)
+    subject = tmp_path / "subject.toml"
+    subject.write_text('[subject]\ncode = "S1"\nspecies = "Homo sapiens"\n')
+    words = (str(rig), "--protocol", "human-eyes-open", "--subject", str(subject))
+    missing = checked(capsys, *words)["facts"]["faults"]
+    assert missing == refused_by_record(capsys, *words)
+    assert "env.lux_at_eye (lux)" in missing
+
+
+def test_check_counts_each_fault_that_it_lists(tmp_path, capsys):
+    rig = tmp_path / "rig.toml"
+    rig.write_text(RIG.replace("= 50", "= 51") + "sample = 3\nhalf = 4\n")
+    assert cli.main(["check", str(rig)]) == 2
+    out = capsys.readouterr().out
+    assert out.count("  line ") == 3
+    assert out.splitlines()[-1] == "3 faults."
+
+
+def test_check_without_a_protocol_says_how_facts_are_looked_at(tmp_path, capsys):
+    rig = tmp_path / "rig.toml"
+    rig.write_text(RIG)
+    found = checked(capsys, str(rig))["facts"]
+    assert not found["looked"]
+    assert "--protocol" in found["message"]
+
+
+def test_check_names_no_need_of_devices_that_do_not_answer(tmp_path, capsys):
+    rig = tmp_path / "rig.toml"
+    rig.write_text(RIG)
+    found = checked(capsys, str(rig))
+    assert not found["disk"]["looked"]
+    assert not found["memory"]["looked"]
+    assert " 0 B" not in found["disk"]["message"] + found["memory"]["message"]
+
+
+@pytest.mark.parametrize("position", POSITIONS)
+@pytest.mark.parametrize("name", examples.names())
+def test_the_examples_have_the_facts_for_every_position(name, position):
+    parser = argparse.ArgumentParser()
+    parser.set_defaults(command="record")
+    add_record(parser)
+    _, start = plan(parser.parse_args([f"sim:{name}", "--position", position]))
+    assert start["facts"]["dot.position"] == position
 
 
 def test_check_of_a_rig_in_use_says_so(tmp_path, capsys):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tenmin.commands.console import Console, add_json
+from tenmin.commands.record import POSITIONS
 
 LISTEN_S = 3.0  # how long a device may take to its first samples
 BLOCK_S = 600.0 + 2 * 30.0
@@ -35,6 +36,10 @@ class Finding:
         What was found; what to do, empty if nothing.
     exit_code : int
         What the command ends with if this is the worst.
+    faults : tuple of str
+        Each by itself where there may be several, as in a file; empty where `message` is all.
+    looked : bool
+        False where it could not be looked at; `message` says why and how it can be.
     """
 
     check: str
@@ -42,6 +47,8 @@ class Finding:
     message: str
     remedy: str = ""
     exit_code: int = 0
+    faults: tuple[str, ...] = ()
+    looked: bool = True
 
 
 def add_check(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +56,10 @@ def add_check(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("rig", metavar="RIG", help="path of a rig.toml, or sim:NAME")
     parser.add_argument("--protocol", metavar="ID", help="also check this protocol or its file")
     parser.add_argument("--subject", type=Path, metavar="FILE", help="also check this subject.toml")
+    parser.add_argument("--position", choices=POSITIONS, default="standalone", help="as of record")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="a fact, as of record"
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="default: ./tenmin-data")
     add_json(parser)
 
@@ -62,18 +73,30 @@ def check(args: argparse.Namespace, console: Console) -> int:
     told = {"rig": args.rig, "ok": not bad, "checks": [asdict(f) for f in findings]}
     console.result({**told, "exit_code": code})
     for finding in findings:
-        console.say(f"{'OK  ' if finding.ok else 'FAIL'}  {finding.check}: {finding.message}")
+        console.say(f"{_mark(finding)}  {finding.check}: {finding.message}")
         if not finding.ok:
             console.say(f"      {finding.remedy}")
-    console.say(f"{len(bad)} faults." if bad else "Everything is as it should be.")
+    n = sum(len(f.faults) or 1 for f in bad)
+    console.say(f"{n} fault{'s' * (n > 1)}." if bad else _praise(findings))
     return code
+
+
+def _mark(finding: Finding) -> str:
+    if not finding.looked:
+        return "----"
+    return "OK  " if finding.ok else "FAIL"
+
+
+def _praise(findings: list[Finding]) -> str:
+    left = [f.check for f in findings if not f.looked]
+    if left:
+        return f"No fault in what was looked at; not looked at: {', '.join(left)}."
+    return "Everything is as it should be."
 
 
 def _all(args: argparse.Namespace) -> Iterator[Finding]:
     from tenmin.errors import RigError
-    from tenmin.protocol import load
     from tenmin.rig import load_rig
-    from tenmin.subject import load_subject
 
     rig = None
     try:
@@ -81,18 +104,9 @@ def _all(args: argparse.Namespace) -> Iterator[Finding]:
         yield Finding("rig", True, f"{args.rig} describes the rig {rig.id}")
     except RigError as error:
         yield _failed("rig", error)
-    for name, value, read in (
-        ("protocol", args.protocol, load),
-        ("subject", args.subject, load_subject),
-    ):
-        if value is not None:
-            try:
-                read(value)
-                yield Finding(name, True, f"{value} can be used")
-            except RigError as error:
-                yield _failed(name, error)
+    yield from _before(args, rig)
     yield _clock()
-    bytes_per_s = 0.0
+    bytes_per_s = None
     if rig is not None:
         try:
             with _devices_of(rig) as configs:
@@ -100,15 +114,55 @@ def _all(args: argparse.Namespace) -> Iterator[Finding]:
                 for finding, stream in _probe(configs):
                     streams.append(stream)
                     yield finding
-                bytes_per_s = sum(_bytes_per_s(s) for s in streams if s is not None)
+                if all(s is not None for s in streams):
+                    bytes_per_s = sum(_bytes_per_s(s) for s in streams)
         except RigError as error:
             yield _failed("devices", error)
     yield _memory(bytes_per_s)
     yield _disk(Path(args.out or "tenmin-data").absolute(), bytes_per_s)
 
 
+def _before(args: argparse.Namespace, rig: Any) -> Iterator[Finding]:
+    """Protocol, subject and facts, as ``tenmin record`` will want them."""
+    from tenmin.commands.plan import facts_of, files_of
+    from tenmin.errors import RigError
+    from tenmin.protocol import load
+    from tenmin.subject import Subject, load_subject
+
+    # An unknown simulator has no examples, and is told already.
+    simulated = args.rig.startswith("sim:")
+    asked = (args.protocol, args.subject) if simulated and rig is None else files_of(args)
+    found: dict[str, Any] = {}
+    wanted = dict(zip(("protocol", "subject"), asked, strict=True))
+    for name, read in (("protocol", load), ("subject", load_subject)):
+        if not wanted[name]:
+            continue
+        try:
+            found[name] = read(wanted[name])
+            if getattr(args, name) is not None:
+                yield Finding(name, True, f"{wanted[name]} can be used")
+        except RigError as error:
+            yield _failed(name, error)
+    faults: list[RigError] = []
+    subject = found.get("subject") if wanted["subject"] else Subject()
+    facts_of(args, faults, rig, subject, found.get("protocol"))
+    for fault in faults:
+        yield _failed("facts", fault)
+    if faults:
+        return
+    if not wanted["protocol"]:
+        text = "whether any are missing was not looked at; give --protocol ID and --subject FILE"
+        yield Finding("facts", True, text, looked=False)
+    elif rig is None or len(found) < sum(map(bool, wanted.values())):
+        text = "whether any are missing can be looked at when the files above are mended"
+        yield Finding("facts", True, text, looked=False)
+    else:
+        yield Finding("facts", True, "all that the protocol wants before a block are there")
+
+
 def _failed(check: str, error: Any) -> Finding:
-    return Finding(check, False, error.message, error.remedy, error.exit_code)
+    faults = tuple(getattr(error, "faults", ()))
+    return Finding(check, False, error.message, error.remedy, error.exit_code, faults)
 
 
 def _clock() -> Finding:
@@ -213,7 +267,7 @@ def _bytes_per_s(stream: Any) -> float:
     return stream.rate_hz * (stream.bytes_per_sample + timed)
 
 
-def _memory(bytes_per_s: float) -> Finding:
+def _memory(bytes_per_s: float | None) -> Finding:
     """Room for the rings, which are mapped files in the runtime folder."""
     from tenmin.errors import RigError
     from tenmin.system import free_bytes, runtime_dir
@@ -225,6 +279,8 @@ def _memory(bytes_per_s: float) -> Finding:
     if not os.access(folder, os.W_OK):
         text = f"{folder} cannot be written"
         return Finding("memory", False, text, "Name another by TENMIN_RUNTIME_DIR.", 3)
+    if bytes_per_s is None:
+        return _room("memory", f"{_size(free_bytes(folder))} free in {folder}")
     free, need = free_bytes(folder), bytes_per_s * RING_S
     text = f"{_size(free)} free in {folder}, {_size(need)} needed"
     if free < need:
@@ -232,7 +288,7 @@ def _memory(bytes_per_s: float) -> Finding:
     return Finding("memory", True, text)
 
 
-def _disk(out: Path, bytes_per_s: float) -> Finding:
+def _disk(out: Path, bytes_per_s: float | None) -> Finding:
     """Room for three blocks where they will be written."""
     from tenmin.system import free_bytes
 
@@ -240,11 +296,18 @@ def _disk(out: Path, bytes_per_s: float) -> Finding:
     if not there.is_dir() or not os.access(there, os.W_OK):
         text = f"{there} is no folder that may be written"
         return Finding("disk", False, text, "Choose another folder with --out.", 3)
+    if bytes_per_s is None:
+        return _room("disk", f"{_size(free_bytes(there))} free in {there}")
     free, need = free_bytes(there), bytes_per_s * BLOCK_S * DISK_FACTOR
     text = f"{_size(free)} free in {there}, {_size(need)} needed for three blocks"
     if free < need:
         return Finding("disk", False, text, "Free space or choose another disk with --out.", 3)
     return Finding("disk", True, text)
+
+
+def _room(check: str, free: str) -> Finding:
+    text = f"{free}; how much is needed is known when every device answers"
+    return Finding(check, True, text, looked=False)
 
 
 def _size(n: float) -> str:

@@ -27,20 +27,13 @@ def plan(args: argparse.Namespace) -> tuple[EngineSpec, dict[str, Any]]:
     rig = _try(faults, load_rig, args.rig)
     simulator = _simulator(args.rig)
     _check_options(args, simulator, faults)
-    wanted = args.protocol or (simulator and examples.path_of(simulator, "protocol"))
-    told = args.subject or (simulator and examples.path_of(simulator, "subject"))
+    wanted, told = files_of(args)
     if not wanted:
         known = ", ".join(protocol.protocol_ids())
         faults.append(UsageError(f"No --protocol is given; one of {known}, or a file."))
     chosen = _try(faults, protocol.load, wanted) if wanted else None
     subject = _try(faults, load_subject, told) if told else Subject()
-    facts: dict[str, Any] | None = None
-    if subject is not None:
-        sources = (rig.facts if rig is not None else {}, subject.facts)
-        facts = _try(faults, merge, *sources, settings=args.set)
-    if facts is not None and rig is not None and chosen is not None:
-        facts = {**facts, **_known(rig, chosen, args.position)}
-        _try(faults, require, facts, chosen.asked_before(args.position))
+    facts = facts_of(args, faults, rig, subject, chosen)
     refuse(faults)
     assert rig is not None and facts is not None
     return spec_of(args, rig), {
@@ -55,6 +48,35 @@ def plan(args: argparse.Namespace) -> tuple[EngineSpec, dict[str, Any]]:
         "keep_journal": args.keep_journal,
         "client": f"tenmin {args.command}",
     }
+
+
+def files_of(args: argparse.Namespace) -> tuple[Any, Any]:
+    """Protocol and subject: those asked for, else the example's where the rig is simulated."""
+    simulator = _simulator(args.rig)
+    wanted = args.protocol or (simulator and examples.path_of(simulator, "protocol"))
+    return wanted, args.subject or (simulator and examples.path_of(simulator, "subject"))
+
+
+def facts_of(
+    args: argparse.Namespace,
+    faults: list[RigError],
+    rig: Rig | None,
+    subject: Subject | None,
+    chosen: protocol.Protocol | None,
+) -> dict[str, Any] | None:
+    """What is known before the block; what contradicts itself or is missing goes to `faults`.
+
+    A rig, subject or protocol that cannot be used is None; then nothing can be said of what is
+    missing.
+    """
+    facts: dict[str, Any] | None = None
+    if subject is not None:
+        sources = (rig.facts if rig is not None else {}, subject.facts)
+        facts = _try(faults, merge, *sources, settings=args.set)
+    if facts is not None and rig is not None and chosen is not None:
+        facts = {**facts, **_known(rig, chosen, args.position)}
+        _try(faults, require, facts, chosen.asked_before(args.position))
+    return facts
 
 
 def spec_of(args: argparse.Namespace, rig: Rig, once: bool = True) -> EngineSpec:

@@ -27,6 +27,10 @@ KEYS = (
     "completeness",
     "validation",
 )
+EXTEND_HELP = (
+    "let the window grow while clean time is short; no check tells clean time yet, so until then "
+    "the block is labelled clean_time_unknown and is not extended"
+)
 VERDICT_KEYS = ("check", "stream", "level", "value", "limit", "unit")
 DEMO_RIG, DEMO_S, DEMO_SETTLE_S, DEMO_PADS_S = "sim:mouse", 60.0, 5.0, 2.0
 
@@ -50,7 +54,7 @@ def add_record(parser: argparse.ArgumentParser) -> None:
         help="a fact, for example env.lux_at_eye=12; repeatable",
     )
     _add_lengths(parser)
-    parser.add_argument("--extend", action="store_true", help="allow the window to grow")
+    parser.add_argument("--extend", action="store_true", help=EXTEND_HELP)
     add_simulated(parser)
     _add_output(parser)
 
