@@ -123,7 +123,9 @@ def recover(args: argparse.Namespace, console: Console) -> int:
     from tenmin.outcome import latched, outcome
     from tenmin.recorder.recover import recover as make
 
-    make(args.journal)
+    missing = make(args.journal)["missing_files"]
+    if missing:
+        console.log(f"{args.journal} lacks {', '.join(missing)}: those streams are left out.")
     result = outcome(args.journal, latched(args.journal), None, None)
     report = validated([Path(result["nwb"])], full=False) if result["nwb"] else None
     result["validation"] = report

@@ -54,6 +54,26 @@ class Account:
 TRICKLE = ("marker", "clock", "correction", "clock_pair")  # go on until the devices are closed
 
 
+TOLD: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {  # texts and numbers of a kind of line
+    "gap": (("stream",), ("index",)),
+    "marker": (("stream", "value"), ("host_ns",)),
+    "clock": (("stream",), ("x", "y")),
+    "correction": (("stream",), ("host_s", "offset_s")),
+    "clock_pair": (("utc",), ("host_ns",)),
+    "start": ((), ("host_ns",)),
+    "t0": ((), ("index", "n_window", "stop", "zero_index")),
+    "extend": ((), ("stop",)),
+}
+
+
+def is_told(line: Mapping[str, Any]) -> bool:
+    """Whether a line of the log tells what its kind must; one that was spoilt is left out."""
+    texts, numbers = TOLD.get(str(line.get("t")), ((), ()))
+    return all(isinstance(line.get(key), str) for key in texts) and all(
+        isinstance(line.get(key), int | float) for key in numbers
+    )
+
+
 def until_end(lines: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The log without what came in after its last ``end``, while the devices were closed.
 

@@ -193,6 +193,7 @@ def summary(block: Block) -> dict[str, Any]:
         "reference_host_ppm_u95": host.drift_ppm_u95,
         "streams": [_numbers(block, name) for name in block.streams],
         "left_out": left_out,
+        "missing_files": [f for track in block.tracks.values() for f in track.reader.missing],
         "damaged": {
             name: [list(piece) for piece in track.damaged]
             for name, track in block.tracks.items()

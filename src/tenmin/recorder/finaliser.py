@@ -15,7 +15,7 @@ import numpy as np
 
 from tenmin import system
 from tenmin.errors import DiskError, DiskFull, JournalDamaged, RigError
-from tenmin.recorder.account import UNFINISHED, read_account, until_end
+from tenmin.recorder.account import UNFINISHED, is_told, read_account, until_end
 from tenmin.recorder.apart import write_skeleton_apart
 from tenmin.recorder.chunks import ArrayWriter, ChunkWriter, forget
 from tenmin.recorder.contents import Block, add_contents, summary
@@ -23,7 +23,7 @@ from tenmin.recorder.dandiset import make_dandiset
 from tenmin.recorder.events import frame_counts, with_times
 from tenmin.recorder.files import FULL, disk_errors, read_lines, write_json
 from tenmin.recorder.intervals import find_epochs, is_whole
-from tenmin.recorder.reader import JournalReader
+from tenmin.recorder.reader import NOTHING, JournalReader
 from tenmin.recorder.skeleton import Places, is_table, session_description, write_skeleton
 from tenmin.recorder.timebase import set_time_base
 from tenmin.recorder.timeline import Timeline, utc_of
@@ -31,6 +31,7 @@ from tenmin.recorder.track import Track
 from tenmin.recorder.verify import verify
 from tenmin.recorder.writing import is_recording, size_of
 
+NEEDED = ("identifier", "created_utc", "settle_host_ns", "reference", "nwb")  # of block.json
 POLL_S = 0.25
 SYNC_S = 2.0
 IDLE_S = 10.0  # an acquirer that dies is replaced within 5 s (design.md 1)
@@ -55,10 +56,15 @@ class Finaliser:
         self.folder, self._apart = folder, apart
         self.journal = JournalReader(folder)
         self.block = self.journal.block
+        lacking = [key for key in NEEDED if key not in self.block]
+        if lacking:
+            raise JournalDamaged(
+                f"{folder / 'block.json'} does not tell {', '.join(lacking)}.", remedy=NOTHING
+            )
         if self.block["reference"] not in self.journal.streams:
             raise JournalDamaged(
                 f"{folder} describes no stream {self.block['reference']}, its reference clock.",
-                remedy="Nothing can be made of it; keep the folder and report this.",
+                remedy=NOTHING,
             )
         self.nwb = folder.parent / self.block["nwb"]
         self.part = self.nwb.with_name(self.nwb.name + ".part")
@@ -112,7 +118,7 @@ class Finaliser:
 
     def _read_log(self) -> bool:
         lines, self._at = read_lines(self.folder / "acquirer.jsonl", self._at)
-        self.lines += lines
+        self.lines += [line for line in lines if is_told(line)]
         return bool(lines)
 
     def sync(self) -> None:
@@ -208,6 +214,9 @@ def _description(block: Block) -> str:
         text += f" Cut short ({reason}): the canonical window is not complete."
     elif reason == UNFINISHED:
         text += " The journal was not closed; the file was made from what it holds."
+    missing = [file for track in block.tracks.values() for file in track.reader.missing]
+    if missing:
+        text += f" The journal lacked {', '.join(missing)}: those streams are not in the file."
     return text
 
 

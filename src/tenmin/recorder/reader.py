@@ -16,6 +16,7 @@ from tenmin.recorder.files import disk_errors, read_lines
 from tenmin.recorder.records import RECORD, are_whole, checksum, read_records
 from tenmin.stream import Stream
 
+NOTHING = "Nothing can be made of it; keep the folder and report this."
 BATCH_BYTES = 8 << 20  # read at once, so that memory stays flat
 
 
@@ -52,12 +53,15 @@ class StreamReader:
         Records read so far.
     broken : list of int
         Positions of records whose own checksum is wrong: their samples cannot be placed.
+    missing : tuple of str
+        Names of files that must have been there and are not: nothing of the stream can be read.
     """
 
     def __init__(self, folder: Path, stream: Stream) -> None:
         self.stream = stream
         self.position = 0
         self.broken: list[int] = []
+        self.missing: tuple[str, ...] = ()
         self._path = folder / stream.name
         self._dtype = np.dtype(stream.dtype).newbyteorder("<")
         self._row = stream.n_channels * self._dtype.itemsize
@@ -69,13 +73,26 @@ class StreamReader:
         """Records that came since the last call, in order.
 
         What follows the last whole record is left for later: it may still be being written.
+        Where a file is missing, there are none.
         """
         records = read_records(self._file(".idx"), self.position)
+        self.missing = self._find_missing(len(records) > 0)
+        if self.missing:
+            return records[:0]
         whole = are_whole(records)
         records, whole = records[: _last(whole)], whole[: _last(whole)]
         self.broken += (self.position + np.flatnonzero(~whole)).tolist()
         self.position += len(records)
         return records[whole]
+
+    def _find_missing(self, recorded: bool) -> tuple[str, ...]:
+        """Samples and times are written before the record that tells of them."""
+        data, index = self._file(".bin"), self._file(".idx")
+        if not recorded:
+            lost = data.is_file() and data.stat().st_size > 0 and not index.exists()
+            return (index.name,) if lost else ()
+        needed = [data, self._file(".time")] if self.stream.timed else [data]
+        return tuple(path.name for path in needed if not path.is_file())
 
     def runs(self, records: np.ndarray) -> Iterator[Run]:
         """Samples and times of these records, in order, each checked."""
@@ -140,10 +157,15 @@ class JournalReader:
                 remedy="Name the folder that ends in .dot.",
             ) from error
         except ValueError as error:
-            raise JournalDamaged(f"{path} is no JSON: {error}.") from error
-        self.streams = {
-            name: stream_of(told) for name, told in self.block.get("streams", {}).items()
-        }
+            raise JournalDamaged(f"{path} is no JSON: {error}.", remedy=NOTHING) from error
+        try:
+            self.streams = {
+                name: stream_of(told) for name, told in self.block.get("streams", {}).items()
+            }
+        except (AttributeError, TypeError, ValueError) as error:  # JSON, of another shape
+            raise JournalDamaged(
+                f"{path} does not describe the streams of a block: {error}.", remedy=NOTHING
+            ) from error
 
     def log(self, name: str = "acquirer.jsonl") -> list[dict[str, Any]]:
         """All whole lines of a log."""

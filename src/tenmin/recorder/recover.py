@@ -9,6 +9,7 @@ from typing import Any
 from tenmin.errors import JournalDamaged, RigBusy
 from tenmin.recorder.files import read_log
 from tenmin.recorder.finaliser import finalise
+from tenmin.recorder.reader import NOTHING
 from tenmin.recorder.writing import is_recording, size_of
 from tenmin.system import FileLock, writable_caches
 
@@ -50,7 +51,13 @@ def recover(folder: Path | str) -> dict[str, Any]:
             f"Another process is making the file of {folder}.", remedy="Wait until it has ended."
         )
     with lock:
-        result = finalise(folder)
+        try:
+            result = finalise(folder)
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            raise JournalDamaged(
+                f"{folder} holds what no block writes: {type(error).__name__}: {error}.",
+                remedy=NOTHING,
+            ) from error
     return {**result, "path": str(folder.parent / result["nwb"])}
 
 
