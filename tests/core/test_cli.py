@@ -8,9 +8,13 @@ import sys
 import pytest
 
 from tenmin import __version__, cli, examples
+from tenmin.commands.check import _probe
 from tenmin.commands.plan import plan
 from tenmin.commands.progress import EVERY_S, Progress, describe
 from tenmin.commands.record import KEYS, POSITIONS, add_record, summary
+from tenmin.errors import StreamStalled
+from tenmin.source import DeviceConfig
+from tenmin.stream import Stream
 
 HEAVY = ("numba", "pynwb", "h5py", "hdmf", "zmq", "pydantic", "numpy", "textual", "pylsl")
 RIG = """[rig]
@@ -290,6 +294,35 @@ def test_check_names_no_need_of_devices_that_do_not_answer(tmp_path, capsys):
     assert not found["disk"]["looked"]
     assert not found["memory"]["looked"]
     assert " 0 B" not in found["disk"]["message"] + found["memory"]["message"]
+
+
+def test_check_refuses_events_as_the_reference_clock():
+    stream = Stream("board", ("text",), 0.0, "n/a", dtype="str", kind="marker")
+
+    class Events:
+        def __init__(self, config):
+            self.stream = stream
+
+        def start(self):
+            pass
+
+        def read(self):
+            raise StreamStalled("No event yet.")
+
+        def stop(self):
+            pass
+
+    found = finding_of(DeviceConfig(name="board", primary=True), Events)
+    assert not found.ok
+    assert "regular samples" in found.message
+    assert finding_of(DeviceConfig(name="board"), Events).ok
+
+
+def finding_of(config, driver):
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("tenmin.registry.load", lambda group, name: driver)
+        [(found, _)] = _probe([config])
+    return found
 
 
 @pytest.mark.parametrize("position", POSITIONS)

@@ -237,6 +237,11 @@ def _probe(configs: list[Any]) -> Iterator[tuple[Finding, Any]]:
         streams[config.name] = stream
         rate = f"{stream.rate_hz:g} Hz" if stream.rate_hz else "irregular"
         text = f"{stream.n_channels} channel{'s' * (stream.n_channels > 1)}, {rate}"
+        if config.primary and (stream.is_marker or not stream.is_regular):
+            text += ", and the primary device needs regular samples"
+            remedy = "Write primary = true at the neural stream."
+            yield Finding(name, False, text, remedy, 2), stream
+            continue
         if heard or not stream.is_regular:
             yield Finding(name, True, text + ("" if heard else ", nothing sent yet")), stream
         else:
