@@ -70,12 +70,14 @@ def validate(paths: Iterable[Path | str], *, online: bool = False) -> list[Findi
     Raises
     ------
     UsageError
-        A file is not there.
+        A file is not there, or no HDF5 file.
     """
     files = [Path(path) for path in paths]
     missing = [str(path) for path in files if not path.is_file()]
     if missing or not files:
         raise UsageError(f"No such file: {', '.join(missing) or 'none was named'}.")
+    if foreign := [str(path) for path in files if not _is_hdf5(path)]:
+        raise UsageError(f"No NWB file: {', '.join(foreign)}.", remedy="Name a file of HDF5.")
     writable_caches()
     findings: list[Finding] = []
     for path in files:
@@ -83,6 +85,12 @@ def validate(paths: Iterable[Path | str], *, online: bool = False) -> list[Findi
             findings += check(path)
         findings += dandi(path, online=online)
     return findings
+
+
+def _is_hdf5(path: Path) -> bool:
+    import h5py
+
+    return bool(h5py.is_hdf5(path))
 
 
 def verdicts(findings: Sequence[Finding]) -> list[Verdict]:

@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
+from tenmin.cli import main
 from tenmin.errors import UsageError
 from tenmin.recorder.finaliser import finalise
 from tenmin.recorder.journal import write_block
@@ -159,3 +160,13 @@ def test_a_verdict_counts_the_messages_of_its_validator():
         "validate_inspector": ("FAIL", 2.0),
         "validate_dandi": ("UNKNOWN", None),
     }
+
+
+@pytest.mark.parametrize("content", [b"", b"name,value\n"])
+def test_a_file_that_is_no_nwb_is_refused_in_one_line(tmp_path, capsys, content):
+    path = tmp_path / "table.nwb"
+    path.write_bytes(content)
+    assert main(["validate", str(path)]) == 2
+    said = capsys.readouterr().err
+    assert f"No NWB file: {path}." in said
+    assert "Traceback" not in said
