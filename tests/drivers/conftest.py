@@ -1,7 +1,9 @@
 """What the tests of drivers share: an LSL session of their own, outlets, and waiting."""
 
+import atexit
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,6 +20,7 @@ from tests.drivers import outlet as far_side
 
 # liblsl reads this once, before its first call, so it is set before any test is imported.
 _FOLDER = Path(tempfile.mkdtemp(prefix="tenmin-lsl-"))
+atexit.register(shutil.rmtree, _FOLDER, ignore_errors=True)
 _CONFIG = _FOLDER / "lsl_api.cfg"
 _CONFIG.write_text(
     f"[lab]\nSessionID = test-{uuid.uuid4()}\nKnownPeers = {{127.0.0.1}}\n"

@@ -1,7 +1,9 @@
 """What the tests of simulators share: a simulator in its own process, and readers of its wires."""
 
+import atexit
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,7 +18,9 @@ import pytest
 
 # liblsl reads this once, before its first call, so it is set before any test is imported.
 if "LSLAPICFG" not in os.environ:
-    config = Path(tempfile.mkdtemp(prefix="tenmin-lsl-")) / "lsl_api.cfg"
+    folder = tempfile.mkdtemp(prefix="tenmin-lsl-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    config = Path(folder) / "lsl_api.cfg"
     config.write_text(
         f"[lab]\nSessionID = test-{uuid.uuid4()}\nKnownPeers = {{127.0.0.1}}\n"
         "[multicast]\nResolveScope = machine\n[log]\nlevel = -3\n"

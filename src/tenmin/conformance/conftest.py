@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -21,7 +23,9 @@ HANG_S = 100.0
 def pytest_configure(config: pytest.Config) -> None:
     """Keep the LSL streams of this run apart from all others, if nobody has done so."""
     if "LSLAPICFG" not in os.environ:
-        path = Path(tempfile.mkdtemp(prefix="tenmin-lsl-")) / "lsl_api.cfg"
+        folder = tempfile.mkdtemp(prefix="tenmin-lsl-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        path = Path(folder) / "lsl_api.cfg"
         path.write_text(
             f"[lab]\nSessionID = conformance-{uuid.uuid4()}\nKnownPeers = {{127.0.0.1}}\n"
             "[multicast]\nResolveScope = machine\n[log]\nlevel = -3\n",
