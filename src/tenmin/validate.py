@@ -70,14 +70,14 @@ def validate(paths: Iterable[Path | str], *, online: bool = False) -> list[Findi
     Raises
     ------
     UsageError
-        A file is not there, or no HDF5 file.
+        A file is not there, or no NWB file.
     """
     files = [Path(path) for path in paths]
     missing = [str(path) for path in files if not path.is_file()]
     if missing or not files:
         raise UsageError(f"No such file: {', '.join(missing) or 'none was named'}.")
-    if foreign := [str(path) for path in files if not _is_hdf5(path)]:
-        raise UsageError(f"No NWB file: {', '.join(foreign)}.", remedy="Name a file of HDF5.")
+    if foreign := [str(path) for path in files if not _is_nwb(path)]:
+        raise UsageError(f"No NWB file: {', '.join(foreign)}.", remedy="Name files of NWB 2.")
     writable_caches()
     findings: list[Finding] = []
     for path in files:
@@ -87,10 +87,17 @@ def validate(paths: Iterable[Path | str], *, online: bool = False) -> list[Findi
     return findings
 
 
-def _is_hdf5(path: Path) -> bool:
+def _is_nwb(path: Path) -> bool:
+    """Whether a file says so; one that is damaged is for the validators to judge."""
     import h5py
 
-    return bool(h5py.is_hdf5(path))
+    if not h5py.is_hdf5(path):
+        return False
+    try:
+        with h5py.File(path, "r") as file:
+            return "nwb_version" in file.attrs
+    except OSError:
+        return True
 
 
 def verdicts(findings: Sequence[Finding]) -> list[Verdict]:

@@ -170,3 +170,10 @@ def test_a_file_that_is_no_nwb_is_refused_in_one_line(tmp_path, capsys, content)
     said = capsys.readouterr().err
     assert f"No NWB file: {path}." in said
     assert "Traceback" not in said
+
+
+def test_an_hdf5_file_of_another_kind_is_refused(tmp_path):
+    path = tmp_path / "other.h5"
+    h5py.File(path, "w").close()
+    with pytest.raises(UsageError, match="No NWB file"):
+        validate([path])
