@@ -152,7 +152,8 @@ def _record(place: Place, seconds: float) -> Found:
     result = _result(place)
     if not result:
         why = words.read_text("utf-8", "replace")[-500:]
-        raise RigError(f"The block failed: {why} {_tail(place)}", remedy="Try a shorter one.")
+        why = f"{why} {_tail(place)}".replace(str(place.out), "DIR")
+        raise RigError(f"The block failed: {why}", remedy="Try a shorter one.")
     streams = result["streams"]
     return Found(
         load=place.load,
