@@ -384,10 +384,10 @@ def test_validating_a_file_that_is_not_there_ends_with_2(capsys):
     assert "none.nwb" in last_json(capsys)["error"]
 
 
-def test_a_file_that_is_no_nwb_fails_its_validation(tmp_path, capsys):
+def test_validating_a_file_that_is_no_nwb_ends_with_2(tmp_path, capsys):
     (tmp_path / "sub-a.nwb").write_bytes(b"no file of HDF5")
-    assert cli.main(["validate", "sub-a.nwb", "--json"]) == 1
-    assert not last_json(capsys)["ok"]
+    assert cli.main(["validate", "sub-a.nwb", "--json"]) == 2
+    assert "No NWB file: sub-a.nwb" in last_json(capsys)["error"]
 
 
 def test_recovering_a_folder_that_is_no_journal_says_so(tmp_path, capsys):
