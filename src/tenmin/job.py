@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -415,6 +416,7 @@ class Job:
         kinds = [s["kind"] for s in self.progress["streams"].values()]
         return {
             "identifier": str(uuid4()),
+            "created_utc": datetime.now(UTC).isoformat(),
             "simulated": self.rig.simulated,
             "nonstandard": self.block.plan.nonstandard,
             "software": versions(),
