@@ -18,7 +18,7 @@ from tenmin.ring import Piece, Reader
 from tenmin.sources import Flow
 from tenmin.window import t0_index, window_samples
 
-ROUND_S = 0.05  # one round of reading and writing
+ROUND_S = 0.1  # one round of reading and writing
 GRACE_S = 1.0  # how long the other streams may take to reach the reference's end
 OVERDUE_S = 5.0  # a reference that stays silent ends the block this long after its planned end
 

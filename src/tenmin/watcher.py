@@ -79,14 +79,16 @@ class Watcher:
     def run(self) -> int:
         """Serve until the engine says quit or is gone."""
         self.link.send("ready", pid=os.getpid())
-        tick_at = look_at = time.monotonic()
+        tick_at = look_at = hear_at = time.monotonic()
         while True:
             self.wake.wait(WAIT_S)
-            for message in self.link.receive(0.0):
-                if message.type == "quit":
-                    return self._quit()
-                self._obey(message)
             now = time.monotonic()
+            if now >= hear_at:  # not at each chunk: that would be most of the work
+                hear_at = now + WAIT_S
+                for message in self.link.receive(0.0):
+                    if message.type == "quit":
+                        return self._quit()
+                    self._obey(message)
             if now >= look_at:
                 look_at = now + LOOK_S
                 if self.parent.gone:

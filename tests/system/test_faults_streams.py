@@ -143,6 +143,8 @@ def test_a_reference_that_never_comes_back_ends_the_block_at_its_planned_time(
     assert "mend the device" in ended.err
     with h5py.File(ended.json["nwb"]) as file:
         assert len(file["acquisition/probe/data"]) >= 3 * 2000  # a pad and two of four seconds
+    (probe,) = (s for s in ended.json["streams"] if s["name"] == "probe")
+    assert probe["samples"] + probe["missing_samples"] == (4 + 2) * 2000
 
 
 def test_nan_is_recorded_bit_for_bit_and_does_no_harm(bench: Bench, tmp_path: Path) -> None:

@@ -220,12 +220,19 @@ def _numbers(block: Block, name: str) -> dict[str, Any]:
         }
     track, sync = block.tracks[name], timeline.clock(name).sync
     frames = _frames(track, block)
+    gaps = [[hole.index, hole.n] for hole in track.holes]
+    reasons = [intervals.gap_reason(hole, track, account) for hole in track.holes]
+    end_s = intervals.end_of(block.epochs, timeline)
+    lost = intervals.lost_end(track, timeline, account, end_s)
+    if lost is not None:
+        gaps.append([lost.index, lost.n])
+        reasons.append(intervals.SILENT)
     return {
         "name": name,
         "samples": track.n,
-        "missing_samples": track.missing,
-        "gaps": [[hole.index, hole.n] for hole in track.holes],
-        "gap_reasons": [intervals.gap_reason(hole, track, account) for hole in track.holes],
+        "missing_samples": track.missing + (0 if lost is None else lost.n),
+        "gaps": gaps,
+        "gap_reasons": reasons,
         "window_samples": _in_window(track, block),
         "rate_hz": sync.measured_rate_hz,
         "drift_ppm": sync.drift_ppm,

@@ -13,6 +13,8 @@ from tenmin.recorder.track import Hole, Track
 
 ESTIMATED, RECONNECT, RESTART = 2, 4, 8  # flags of an index record
 EARLY_S = 1.0  # a stream that ends this long before the reference has lost its end
+SILENT = "no data until the end"
+REFERENCE_LOST = "reference lost"  # how such a recording ends, in acquirer.jsonl
 BASELINE, SETTLING = "spontaneous_baseline", "settling"
 
 
@@ -130,14 +132,16 @@ def find_invalid(
         for e in epochs
         if e.label == "pad"
     ]
-    end_s = max((of_index(e.index + e.n) for e in epochs), default=0.0)
+    end_s = end_of(epochs, timeline)
     for name, track in tracks.items():
         for hole in track.holes:
             start, stop = span_of(track, hole, timeline)
             reason = f"gap: {gap_reason(hole, track, account)}"
             reason += " (length estimated)" if is_estimated(hole, name, account) else ""
             rows.append(Invalid(start, stop, reason, name))
-        rows += _lost_end(track, timeline, end_s)
+        lost = lost_end(track, timeline, account, end_s)
+        if lost is not None:
+            rows.append(Invalid(lost.start_s, lost.stop_s, SILENT, name))
     rows += marks
     if len(rows) == 1:  # a table needs two rows; nothing was recorded while settling
         rows += [
@@ -196,16 +200,47 @@ def span_of(track: Track, hole: Hole, timeline: Timeline) -> tuple[float, float]
     return max(0.0, float(start)), float(stop)
 
 
-def _lost_end(track: Track, timeline: Timeline, end_s: float) -> list[Invalid]:
+@dataclass(frozen=True)
+class LostEnd:
+    """What a stream that fell silent before the planned end did not deliver any more.
+
+    Attributes
+    ----------
+    index, n : int
+        First missing device index, and how many; estimated where it is not the reference.
+    start_s, stop_s : float
+        NWB seconds.
+    """
+
+    index: int
+    n: int
+    start_s: float
+    stop_s: float
+
+
+def end_of(epochs: Sequence[Epoch], timeline: Timeline) -> float:
+    """NWB seconds at which the block ended."""
+    return max((timeline.of_index(e.index + e.n) for e in epochs), default=0.0)
+
+
+def lost_end(track: Track, timeline: Timeline, account: Account, end_s: float) -> LostEnd | None:
+    """The end that a regular stream has lost; None where it reached the block's."""
     stream = track.stream
-    if not stream.is_regular or not track.segments or stream.name == timeline.reference:
-        return []
-    if stream.clock is not None and timeline.clock(stream.name).sync.n_points == 0:
-        return []
-    last_s = float(timeline.clock(stream.name).to_nwb(track.end_index / stream.rate_hz))
+    if not stream.is_regular or not track.segments:
+        return None
+    at = track.end_index
+    if stream.name == timeline.reference:
+        if account.reason != REFERENCE_LOST or account.stop is None or at >= account.stop:
+            return None
+        start_s, stop_s = timeline.of_index(at), timeline.of_index(account.stop)
+        return LostEnd(at, account.stop - at, start_s, stop_s)
+    clock = timeline.clock(stream.name)
+    if stream.clock is not None and clock.sync.n_points == 0:
+        return None
+    last_s = float(clock.to_nwb(at / stream.rate_hz))
     if end_s - last_s < max(EARLY_S, 3.0 / stream.rate_hz):
-        return []
-    return [Invalid(last_s, end_s, "no data until the end", stream.name)]
+        return None
+    return LostEnd(at, round((end_s - last_s) * stream.rate_hz), last_s, end_s)
 
 
 def invalid_table(rows: Sequence[Invalid]) -> Any:
