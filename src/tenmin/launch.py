@@ -36,8 +36,6 @@ class EngineSpec:
         For simulated rigs: see ``tenmin sim``.
     out : str, optional
         Where blocks go when the client names no place.
-    listen : str, optional
-        A TCP endpoint for clients on other machines; needs keys.
     """
 
     rig: str
@@ -47,7 +45,6 @@ class EngineSpec:
     faults: tuple[str, ...] = ()
     truth: str | None = None
     out: str | None = None
-    listen: str | None = None
 
     @property
     def folder(self) -> Path:
