@@ -64,6 +64,12 @@ def bytes_needed(streams: Mapping[str, Mapping[str, Any]], seconds: float) -> in
     return int(total)
 
 
+def discard_half_made(folder: Path) -> None:
+    """Remove what a writer that died left of the file beside a journal."""
+    for part in folder.parent.glob(f"{folder.stem}_*.part*"):
+        part.unlink(missing_ok=True)
+
+
 def discard_journal(folder: Path) -> None:
     """Remove a journal whose file was verified against it.
 

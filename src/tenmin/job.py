@@ -15,7 +15,14 @@ from tenmin import protocol as protocols
 from tenmin import subject as subjects
 from tenmin.block import Block
 from tenmin.crew import Crew, Worker
-from tenmin.dot import bytes_needed, discard_journal, make_folder, nwb_name, session_id
+from tenmin.dot import (
+    bytes_needed,
+    discard_half_made,
+    discard_journal,
+    make_folder,
+    nwb_name,
+    session_id,
+)
 from tenmin.errors import DeviceLost, EngineGone, MessageRefused, RigError, StreamNeverStarted
 from tenmin.facts import known, missing, reasons
 from tenmin.filing import Filing
@@ -364,6 +371,7 @@ class Job:
             except RigError as error:
                 self.fail(error)
         self._tell_absent()
+        discard_half_made(self.dot)
         self.result = outcome(self.dot, self.worst.values(), self.block, self.error)
         if not recorded:
             self.result |= {

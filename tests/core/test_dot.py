@@ -4,7 +4,14 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from tenmin.dot import bytes_needed, discard_journal, make_folder, nwb_name, session_id
+from tenmin.dot import (
+    bytes_needed,
+    discard_half_made,
+    discard_journal,
+    make_folder,
+    nwb_name,
+    session_id,
+)
 from tenmin.dot import session_stamp as stamp
 from tenmin.errors import DiskError
 
@@ -66,3 +73,14 @@ def test_a_discarded_journal_is_gone(tmp_path):
     discard_journal(folder)
 
     assert not folder.exists()
+
+
+def test_what_a_dead_writer_left_of_the_file_goes(tmp_path):
+    folder = make_folder(tmp_path, "M0042", simulated=False)
+    part = folder.parent / f"{folder.stem}_ecephys.nwb.part"
+    other = folder.parent / f"{folder.stem}_ecephys.nwb"
+    for path in (part, other):
+        path.write_text("")
+    discard_half_made(folder)
+
+    assert (part.exists(), other.exists()) == (False, True)

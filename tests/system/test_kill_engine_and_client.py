@@ -52,6 +52,7 @@ def _later(bench: Bench, rig: Path) -> Later:
     status = bench.run("status", "--json")
     nwb = block.file()
     dot = next(bench.out.glob("sub-*/*.dot"))
+    until((dot / "result.json").exists)  # it follows the file at once
     counted = account(nwb, streams_of(dot), 0)
     until(lambda: "snapshot" not in bench.snapshot(block.folder))
     third = bench.record(*args, "--seconds", "1", "--settle", "1", "--pads", "1")

@@ -20,15 +20,12 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("rig", metavar="RIG", help="path of a rig.toml, or sim:NAME")
     parser.add_argument("--once", action="store_true", help="end after the first block")
     parser.add_argument("--out", type=Path, metavar="DIR", help="default: ./tenmin-data")
-    parser.add_argument("--listen", metavar="ENDPOINT", help="tcp://ADDRESS:PORT; needs CURVE keys")
     add_simulated(parser)
     add_json(parser, "print one JSON object once the engine answers")
 
 
 def engine(args: argparse.Namespace, console: Console) -> int:
     """Start an engine and stay until it is told to end."""
-    from dataclasses import replace
-
     from tenmin.commands.plan import engine_faults, refuse, spec_of
     from tenmin.errors import EngineGone, MessageRefused, RigBusy
     from tenmin.launch import start_detached
@@ -38,7 +35,7 @@ def engine(args: argparse.Namespace, console: Console) -> int:
 
     refuse(engine_faults(args))
     rig = load_rig(args.rig)
-    spec = replace(spec_of(args, rig, once=args.once), listen=args.listen)
+    spec = spec_of(args, rig, once=args.once)
     lock = spec.folder / "engine.lock"
     if FileLock.held(lock):
         raise RigBusy(f"An engine runs on the rig {rig.id} already.")
