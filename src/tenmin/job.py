@@ -39,7 +39,7 @@ from tenmin.service import messages
 from tenmin.service.server import Server
 from tenmin.software import versions
 from tenmin.system import free_bytes
-from tenmin.verdict import LEVELS, UNKNOWN, WARN, Verdict
+from tenmin.verdict import UNKNOWN, WARN, Verdict, at_least_as_bad
 from tenmin.window import window_samples
 
 WATCHER_SILENT_S = 3.0  # older verdicts say nothing about now
@@ -221,7 +221,7 @@ class Job:
 
     def _latch(self, key: tuple[str, str], verdict: Verdict) -> None:
         kept = self.worst.get(key)
-        if kept is None or LEVELS.index(verdict.level) >= LEVELS.index(kept.level):
+        if kept is None or at_least_as_bad(verdict, kept):
             self.worst[key] = verdict
 
     # Commands --------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from typing import Any
 from tenmin.block import Block
 from tenmin.errors import RigError
 from tenmin.recorder.journal import read_log
-from tenmin.verdict import FAIL, LEVELS, OK, UNKNOWN, Verdict
+from tenmin.verdict import FAIL, OK, UNKNOWN, Verdict, at_least_as_bad
 
 STREAM_KEYS = (
     "name",
@@ -94,17 +94,13 @@ def latched(dot: Path) -> list[Verdict]:
             except (ValueError, TypeError, KeyError):
                 continue  # a line that a power cut left half written
             kept = worst.get((verdict.check, verdict.stream))
-            if not recording or kept is None or _is_worse(verdict, kept):
+            if not recording or kept is None or at_least_as_bad(verdict, kept):
                 worst[verdict.check, verdict.stream] = verdict
     unseen = "The engine died; nothing was watched after that."
     return [
         replace(v, level=UNKNOWN, value=None, action=unseen) if v.level == OK else v
         for v in worst.values()
     ]
-
-
-def _is_worse(verdict: Verdict, kept: Verdict) -> bool:
-    return LEVELS.index(verdict.level) >= LEVELS.index(kept.level)
 
 
 def _stream(numbers: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from tenmin import registry
 from tenmin.clock import ClockFit, EarliestPerSecond, Line, SecondBins
-from tenmin.counter import GAP, RECONNECT, RESTART, Indexer, Run
+from tenmin.counter import ESTIMATED, GAP, RECONNECT, RESTART, Indexer, Run
 from tenmin.errors import DeviceError, DeviceLost, RigError, StreamStalled
 from tenmin.ring import Ring
 from tenmin.source import Corrected, DeviceConfig, Driver
@@ -85,7 +85,6 @@ class Flow:
         self.alive_since_ns: int | None = None
         self.newest_ns: int | None = None
         self.n_received = self.missing = self.n_gaps = 0
-        self.holes: list[Hole] = []
         self.line: Line | None = None
         self.corrects = False  # the transport measures the sender's clock
         self.correction: float | None = None
@@ -188,10 +187,9 @@ class Flow:
         assert self._next_index is not None
         n = run.index - self._next_index
         reason = self._reason or ("counter" if self.stream and self.stream.counter else "time")
-        hole = Hole(self._next_index, n, bool(run.flags & 2), reason, run.host_ns)
+        hole = Hole(self._next_index, n, bool(run.flags & ESTIMATED), reason, run.host_ns)
         self.missing += n
         self.n_gaps += 1
-        self.holes.append(hole)
         self.log({"t": "gap", "stream": self.config.name, **asdict(hole)})
 
     def _clock_point(self, run: Run) -> None:

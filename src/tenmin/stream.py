@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -87,10 +87,17 @@ class Stream:
 
     @classmethod
     def from_dict(cls, described: Mapping[str, Any]) -> Stream:
-        """The stream that ``dataclasses.asdict`` described, also by way of JSON."""
-        lists = ("channels", "channel_scales", "channel_units", "range_counts")
-        tuples = {key: tuple(described[key]) for key in lists if described.get(key) is not None}
-        return cls(**{**described, **tuples})
+        """The stream that ``dataclasses.asdict`` described, also by way of JSON.
+
+        Keys of later versions are left out.
+        """
+        known = {field.name for field in fields(cls)}
+        kept: dict[str, Any] = {
+            key: tuple(item) if isinstance(item, list) else item
+            for key, item in described.items()
+            if key in known
+        }
+        return cls(**kept)
 
     @property
     def n_channels(self) -> int:

@@ -40,6 +40,11 @@ class Verdict:
     action: str = ""
 
 
+def at_least_as_bad(one: Verdict, other: Verdict) -> bool:
+    """Whether the level of `one` is the other's or a worse one."""
+    return LEVELS.index(one.level) >= LEVELS.index(other.level)
+
+
 def worst(levels: list[str] | tuple[str, ...]) -> str:
     """The worst of several levels; UNKNOWN when there is none."""
     return max(levels, key=LEVELS.index) if levels else UNKNOWN

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import uuid
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,19 +16,11 @@ import pytest
 import pyxdf
 
 from tests.system.conftest import DATA, Bench, Ended, until
+from tests.system.rigs import lsl_env
 
 RECORDING = DATA / "eeg_eegmat" / "Subject00_1.edf"
 PLAYER = Path(__file__).parents[1] / "drivers" / "player.py"
 SECONDS = 60
-
-LSL_CONFIG = """[lab]
-SessionID = {session}
-KnownPeers = {{127.0.0.1}}
-[multicast]
-ResolveScope = machine
-[log]
-level = -2
-"""
 
 pytestmark = [
     pytest.mark.skipif(not RECORDING.exists(), reason=f"no real recording at {RECORDING}"),
@@ -53,10 +44,9 @@ class Session:
 def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     """Play the file, record it with both programs at once."""
     folder = tmp_path_factory.mktemp("real")
-    config = folder / "lsl_api.cfg"
-    config.write_text(LSL_CONFIG.format(session=f"test-{uuid.uuid4()}"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LSLAPICFG", str(config))
+        for name, value in lsl_env(folder).items():
+            patch.setenv(name, value)
         yield from _recorded(folder, _new_bench(folder))
 
 

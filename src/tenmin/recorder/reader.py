@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -160,7 +160,7 @@ class JournalReader:
             raise JournalDamaged(f"{path} is no JSON: {error}.", remedy=NOTHING) from error
         try:
             self.streams = {
-                name: stream_of(told) for name, told in self.block.get("streams", {}).items()
+                name: Stream.from_dict(told) for name, told in self.block.get("streams", {}).items()
             }
         except (AttributeError, TypeError, ValueError) as error:  # JSON, of another shape
             raise JournalDamaged(
@@ -201,17 +201,6 @@ class JournalReader:
         return np.concatenate(index), np.concatenate(samples), when
 
 
-def stream_of(told: dict[str, Any]) -> Stream:
-    """A stream's description from ``block.json``; keys of later versions are left out."""
-    known = {field.name for field in fields(Stream)}
-    kept: dict[str, Any] = {
-        key: tuple(item) if isinstance(item, list) else item
-        for key, item in told.items()
-        if key in known
-    }
-    return Stream(**kept)
-
-
 def _last(whole: np.ndarray) -> int:
     found = np.flatnonzero(whole)
     return int(found[-1]) + 1 if len(found) else 0
@@ -226,4 +215,4 @@ def _read_array(file: Any, begin: int, n: int, dtype: np.dtype, columns: int) ->
     return np.frombuffer(data[:whole], dtype).reshape(-1, columns)
 
 
-__all__ = ["RECORD", "JournalReader", "Run", "StreamReader", "stream_of"]
+__all__ = ["RECORD", "JournalReader", "Run", "StreamReader"]

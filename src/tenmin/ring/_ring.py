@@ -86,7 +86,7 @@ class Ring:
         memory = mapped.memory
         head = np.frombuffer(memory, np.int64, HEAD)
         _, self.capacity, _, _, n_runs, runs_at, times_at, samples_at, json_bytes, _ = head.tolist()
-        self.stream = _stream(json.loads(bytes(memory[PAGE : PAGE + json_bytes])))
+        self.stream = Stream.from_dict(json.loads(bytes(memory[PAGE : PAGE + json_bytes])))
         width, dtype = self.stream.n_channels, np.dtype(self.stream.dtype)
         n_times = self.capacity if self.stream.timed else 0
         runs = np.frombuffer(memory, np.int64, n_runs * RECORD, runs_at)
@@ -386,10 +386,3 @@ def _samples_bytes(path: Path) -> int:
     except OSError:  # whoever maps it says what is wrong
         return 0
     return size - int(head[SAMPLES_AT]) if len(head) == HEAD and head[0] == MAGIC else 0
-
-
-def _stream(described: dict[str, Any]) -> Stream:
-    for key in ("channels", "channel_scales", "channel_units", "range_counts"):
-        if described[key] is not None:
-            described[key] = tuple(described[key])
-    return Stream(**described)
