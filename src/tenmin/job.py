@@ -26,6 +26,7 @@ from tenmin.dot import (
 from tenmin.errors import DeviceLost, EngineGone, MessageRefused, RigError, StreamNeverStarted
 from tenmin.facts import known, missing, reasons
 from tenmin.filing import Filing
+from tenmin.findings import Findings
 from tenmin.hearsay import event_of
 from tenmin.hopeless import hopeless, never_came
 from tenmin.launch import EngineSpec
@@ -39,10 +40,8 @@ from tenmin.service import messages
 from tenmin.service.server import Server
 from tenmin.software import versions
 from tenmin.system import free_bytes
-from tenmin.verdict import UNKNOWN, WARN, Verdict, at_least_as_bad
 from tenmin.window import window_samples
 
-WATCHER_SILENT_S = 3.0  # older verdicts say nothing about now
 ENDED = (Phase.SUMMARISED, Phase.ABORTED)
 RUNNING = (Phase.RECORDING, Phase.EXTENDING, Phase.CLOSING)
 
@@ -83,16 +82,12 @@ class Job:
         out = Path(request.out or spec.out or "tenmin-data").absolute()
         self.dot = make_folder(out, code, rig.simulated)
         self.events = JsonLog(self.dot / "events.jsonl")
-        self.metrics = JsonLog(self.dot / "metrics.jsonl")
+        self.findings = Findings(self.dot)
         self.filing = Filing(self.dot, crew)
         self.progress: dict[str, Any] = {"streams": {}}
-        self.verdicts: tuple[Verdict, ...] = ()
-        self.worst: dict[tuple[str, str], Verdict] = {}
-        self.watcher_lost: dict[str, int] = {}
         self.error: RigError | None = None
         self.result: dict[str, Any] | None = None
         self.over = False
-        self._verdicts_at = 0.0
         self._settle_ns: int | None = None
         self._decided: dict[str, Any] | None = None  # block.json, from RECORDING on
         self._acquirer: str | None = None
@@ -147,7 +142,7 @@ class Job:
             value = f"{worker.role} died and is started again"
             self._log(Event(time.monotonic(), "device_warning", value))
             if worker.role == "watcher":
-                self._verdicts_at = 0.0  # UNKNOWN until the next one has seen something
+                self.findings.silence()
             if worker.name == self._acquirer:
                 self._acquirer = None
                 self._restarts += 1
@@ -201,28 +196,14 @@ class Job:
             )
 
     def _take_verdicts(self, message: messages.Verdicts) -> None:
-        before = {(v.check, v.stream): v.level for v in self.verdicts}
-        self.verdicts = tuple(Verdict(**v) for v in message.verdicts)
-        self.watcher_lost = message.lost
-        self._verdicts_at = time.monotonic()
-        recording = self.block.phase in RUNNING
-        for verdict in self.verdicts:
-            key = verdict.check, verdict.stream
-            if recording:
-                self._latch(key, verdict)
-            if before.get(key) != verdict.level:
-                value = json.dumps(asdict(verdict))
-                self._log(Event(self._verdicts_at, "verdict", value))
-        values = [[v.check, v.stream, v.level, v.value] for v in self.verdicts]
+        now = time.monotonic()
         try:
-            self.metrics.write({"host_s": self._verdicts_at, "values": values})
+            changed = self.findings.take(message, now, latch=self.block.phase in RUNNING)
         except RigError as error:
             self.fail(error)
-
-    def _latch(self, key: tuple[str, str], verdict: Verdict) -> None:
-        kept = self.worst.get(key)
-        if kept is None or at_least_as_bad(verdict, kept):
-            self.worst[key] = verdict
+            return
+        for verdict in changed:
+            self._log(Event(now, "verdict", json.dumps(asdict(verdict))))
 
     # Commands --------------------------------------------------------------------------------
 
@@ -337,7 +318,7 @@ class Job:
                 if s["required"]
             },
             reference=self.rig.primary.name,
-            verdicts=self._current_verdicts(),
+            verdicts=self.findings.current(self.now),
             missing_facts=self.absent,
             disk_free_bytes=free_bytes(self.dot),
             disk_need_bytes=needed,
@@ -350,14 +331,6 @@ class Job:
             failed=None if self.error is None else str(self.error),
         )
 
-    def _current_verdicts(self) -> tuple[Verdict, ...]:
-        if self.now - self._verdicts_at <= WATCHER_SILENT_S:
-            return self.verdicts
-        return tuple(
-            replace(v, level=UNKNOWN, value=None, action="The watcher is silent.")
-            for v in self.verdicts
-        )
-
     def _finish(self) -> None:
         recorded = (self.dot / "block.json").exists()
         if recorded and not self._closed:
@@ -365,14 +338,14 @@ class Job:
         if recorded and not self.filing.done and not self.filing.given_up:
             return
         self.over = True
-        for log in (self.events, self.metrics):
+        for log in (self.events, self.findings):
             try:
                 log.close()
             except RigError as error:
                 self.fail(error)
-        self._tell_absent()
+        self.findings.absent(never_came(self.progress["streams"]), self.progress["streams"])
         discard_half_made(self.dot)
-        self.result = outcome(self.dot, self.worst.values(), self.block, self.error)
+        self.result = outcome(self.dot, self.findings.worst.values(), self.block, self.error)
         if not recorded:
             self.result |= {
                 "simulated": self.rig.simulated,
@@ -396,12 +369,6 @@ class Job:
             return self._settle_ns is not None
         assert self.result is not None
         return self.block.phase is Phase.ABORTED or not self.result["verified"]
-
-    def _tell_absent(self) -> None:
-        """A device that may be missing and was: said, not passed over."""
-        for name in never_came(self.progress["streams"]):
-            why = self.progress["streams"][name]["error"] or "It never delivered anything."
-            self.worst["alive", name] = Verdict("alive", name, WARN, None, None, "s", None, why)
 
     # Files -----------------------------------------------------------------------------------
 
@@ -462,7 +429,7 @@ class Job:
             "over": self.over,
             "error": None if self.error is None else str(self.error),
             "t0_index": self.progress.get("t0"),
-            "watcher_lost": self.watcher_lost,
+            "watcher_lost": self.findings.lost,
         }
 
 
