@@ -30,6 +30,8 @@ class Tape:
             self.samples, self.next_index = last.offset + last.n, last.index + last.n
             self.first = self.journal.first_index
             self._recount()
+        # Read is not written: pieces that were read wait here while the disk is slow.
+        self._done = self.reader.position
         self._scratch = np.empty((0, flow.stream.n_channels), flow.stream.dtype)
 
     def _recount(self) -> None:
@@ -48,6 +50,7 @@ class Tape:
             n = len(piece.samples) if stop is None else min(len(piece.samples), stop - piece.index)
             if n > 0:
                 self._append(piece, n)
+        self._done = self.reader.position
         return self.samples - before
 
     def _append(self, piece: Piece, n: int) -> None:
@@ -66,6 +69,7 @@ class Tape:
             self.first = piece.index
         self.next_index = piece.index + n
         self.samples += n
+        self._done = piece.seq + n
 
     def numbers(self) -> dict[str, Any]:
         """Counters for telemetry: what is on its way to the disk or there."""
@@ -83,6 +87,11 @@ class Tape:
 
     @property
     def fill(self) -> float:
-        """Share of the ring that waits to be written, 0–1."""
+        """Share of the ring that waits to be written, 0–1; another thread may ask."""
         assert self.flow.ring is not None
-        return (self.flow.ring.written - self.reader.position) / self.flow.ring.capacity
+        return (self.flow.ring.written - self._done) / self.flow.ring.capacity
+
+    @property
+    def done(self) -> int:
+        """Sequence number in the ring behind what has been written; another thread may ask."""
+        return self._done
