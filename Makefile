@@ -48,7 +48,7 @@ pytest: $(STAMP)
 	$(RUN)/python -m pytest $(PYTEST_ARGS)
 
 soak: $(STAMP)
-	$(RUN)/python -m tests.soak
+	$(RUN)/python -m tests.soak --jobs 2
 
 $(STAMP): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { \

@@ -1,6 +1,7 @@
-"""``python -m tests.soak``: kills at random moments; by ``--long``, ten minutes of ``sim:mouse``.
+"""``python -m tests.soak``: faults at random moments of blocks; by ``--long``, ten minutes of one.
 
-Everything is printed as it happens; what came of it is written to ``docs/soak.md``.
+Every run says what was sent, recorded, lost and when. What came of it all is written to
+``docs/soak.md``.
 """
 
 from __future__ import annotations
@@ -9,48 +10,115 @@ import argparse
 import random
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
 
+from tenmin_simulators.options import parse_fault
+
+from tenmin.errors import UsageError
 from tests.soak import long, report
-from tests.soak.kills import Run, kill_once
-from tests.system.killing import ROLES
+from tests.soak.faults import Fault, Run, all_faults
+from tests.soak.stage import Setup
 
 
 def main() -> int:
     """Run what was asked for; 0 when everything held."""
     told = arguments()
-    chosen = [told.only] if told.only else list(ROLES)
-    runs = {role: kill_many(role, told) for role in chosen} if told.kills else {}
-    if runs:
-        report.write_kills(runs)
-    found = long.record(told.minutes, told.seed) if told.long else None
-    if found is not None:
-        report.write_long(found)
-    held = all(run.held for many in runs.values() for run in many)
-    held = held and all(report.holes_held(many) for many in runs.values())
-    return 0 if held and (found is None or found.held) else 1
+    known = all_faults()
+    if told.list:
+        print("\n".join(f"{name:24} {fault.about}" for name, fault in known.items()))
+        return 0
+    chosen = [] if told.long and not told.fault else choose(known, told.fault)
+    held = [run_many(fault, told) for fault in chosen]
+    if told.long:
+        found = long.record(told.minutes, told.seed)
+        report.keep_long(found)
+        held.append(found.held)
+    return 0 if all(held) else 1
 
 
-def kill_many(role: str, told: argparse.Namespace) -> list[Run]:
-    """As many kills of a role as were asked for."""
-    moments = random.Random(f"{told.seed} {role}")
-    runs = []
+def choose(known: dict[str, Fault], asked: list[str]) -> list[Fault]:
+    """The faults of these names; ``kill`` stands for all of ``kill:…``; all, if none is named."""
+    if not asked:
+        return list(known.values())
+    chosen = []
+    for word in asked:
+        found = [f for n, f in known.items() if n == word or n.startswith(f"{word}:")]
+        if not found:
+            raise SystemExit(f"No fault {word!r}; --list names them.")
+        chosen += found
+    return chosen
+
+
+def run_many(fault: Fault, told: argparse.Namespace) -> bool:
+    """As many runs of a fault as were asked for; whether all held."""
+    setup = setup_of(told)
     deadline = None if told.limit is None else time.monotonic() + told.limit * 60.0
-    while len(runs) < told.kills and (deadline is None or time.monotonic() < deadline):
-        run = kill_once(role, seed=told.seed + len(runs), moments=moments)
-        runs.append(run)
-        print(f"{role:10} {len(runs):3} {run}", flush=True)
-    return runs
+
+    def one(k: int) -> Run | None:
+        if deadline is not None and time.monotonic() > deadline:
+            return None
+        seed = told.seed + k
+        run = fault.once(setup, seed, random.Random(f"{seed} {fault.name}"))
+        print(f"{fault.name:20} {k + 1:3} {run}", flush=True)
+        return run
+
+    with ThreadPoolExecutor(told.jobs) as pool:
+        first = one(0)
+        more = 0 if first is None or first.skipped else told.times - 1
+        rest = pool.map(one, range(1, more + 1))
+        runs = [run for run in (first, *islice(rest, more)) if run is not None]
+    return report.keep_runs(fault, setup, runs) if told.page else all(run.held for run in runs)
+
+
+def setup_of(told: argparse.Namespace) -> Setup:
+    """What the command line says is recorded."""
+    return Setup(
+        rigs=tuple(told.rig or Setup.rigs),
+        channels=told.channels,
+        rate_hz=told.rate,
+        seconds=told.seconds,
+        settle_s=told.settle,
+        pads_s=told.pads,
+        faults=tuple(told.sim_fault),
+    )
+
+
+def _rig(text: str) -> str:
+    if not text.startswith("sim:") and not Path(text).is_file():
+        raise argparse.ArgumentTypeError(f"{text} is neither sim:NAME nor a file")
+    return text
+
+
+def _sim_fault(text: str) -> str:
+    try:
+        parse_fault(text)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
 
 
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
-    parser.add_argument("--kills", type=int, default=10, help="kills of each role (default 10)")
-    parser.add_argument("--only", choices=ROLES, help="only this role")
-    parser.add_argument("--limit", type=float, metavar="MINUTES", help="at most this long a role")
-    parser.add_argument("--long", action="store_true", help="record sim:mouse for --minutes")
-    parser.add_argument("--minutes", type=float, default=10.0, help="of --long (default 10)")
-    parser.add_argument("--seed", type=int, default=1)
+    add, usual = parser.add_argument, Setup()
+    add("--fault", action="append", default=[], metavar="NAME", help="only this one; repeatable")
+    add("--list", action="store_true", help="name all faults")
+    add("--times", type=int, default=20, help="runs of each fault (default 20)")
+    add("--seed", type=int, default=1, help="of the first run; run k has seed + k")
+    add("--limit", type=float, metavar="MINUTES", help="no run of a fault begins later than this")
+    add("--jobs", type=int, default=1, help="runs side by side (default 1)")
+    add("--rig", action="append", type=_rig, metavar="sim:NAME|FILE", help="repeatable")
+    add("--channels", type=int, help="of the primary stream of each simulator")
+    add("--rate", type=float, metavar="HZ", help="of the primary stream of each simulator")
+    add("--seconds", type=float, default=usual.seconds, help="of the window (default 6)")
+    add("--settle", type=float, default=usual.settle_s, help="seconds (default 1)")
+    add("--pads", type=float, default=usual.pads_s, help="seconds (default 1)")
+    add("--sim-fault", action="append", type=_sim_fault, default=[], metavar="KIND@SECONDS[:ARG]")
+    add("--long", action="store_true", help="record sim:mouse for --minutes; no faults but --fault")
+    add("--minutes", type=float, default=10.0, help="of --long (default 10)")
+    add("--no-page", dest="page", action="store_false", help="leave docs/soak.md as it is")
     return parser.parse_args()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,11 @@ class Found:
     exit_code: int
     memory_mb: dict[str, tuple[float, float]]
     streams: list[Clock]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Itself as JSON has it."""
+        streams = [asdict(s) | {"error_ppm": s.error_ppm} for s in self.streams]
+        return asdict(self) | {"streams": streams}
 
     @property
     def held(self) -> bool:

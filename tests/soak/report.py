@@ -1,7 +1,11 @@
-"""What the soak found, as tables in ``docs/soak.md``; each part of it is replaced by itself."""
+"""What the soak found: ``docs/soak.json``, and ``docs/soak.md`` made from it.
+
+A row stays as it is, with its date, until its fault is run anew with the same set-up.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import statistics
@@ -9,123 +13,189 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from tests.soak.kills import Run
+from tests.soak.faults import Fault, Run, all_faults
 from tests.soak.long import Found
+from tests.soak.stage import Setup
 
-PAGE = Path(__file__).parents[2] / "docs" / "soak.md"
-TITLE = """# Soak
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE, FOUND = DOCS / "soak.md", DOCS / "soak.json"
+HEAD = """# Soak
 
-What `make soak` and `python -m tests.soak --long` last found. Both write this page themselves."""
-KILLS, LONG = "Kills at random moments", "A long block"
-MEDIAN_S, WORST_S = 2.0, 5.0  # design.md 1: the hole while an acquirer restarts
+What `make soak` and `python -m tests.soak` last found; both write this page (and `soak.json`, from
+which it is made) themselves. A row keeps its date until its fault is run anew; a run that did not
+keep what is promised is listed under the table with the command that repeats it.
+
+## Faults at random moments
+
+Each run records a block on simulated devices with all processes as in real use, does harm at a
+random moment of its window, and accounts for every sample afterwards. *Sent* is what the devices
+took, counted by their own numbers up to the planned end of the block. Every row of the file is
+compared with what the simulator sent under its index. A row that differs, a sample that is neither
+in the file nor in its gaps, and one that is absent at the planned end all count as lost uncounted.
+`kill:all` has no planned end: the file is made by `tenmin recover`, and what was sent before the
+kill and is not there is its last column."""
+COLUMNS = (
+    "fault",
+    "what happens",
+    "block",
+    "runs",
+    "sent",
+    "recorded",
+    "counted as missing",
+    "lost uncounted",
+    "hole median / worst, s",
+    "lost before the end, worst, s",
+    "valid NWB",
+    "held",
+    "date",
+)
 
 
-def write_kills(runs: Mapping[str, Sequence[Run]]) -> None:
-    """The table of kills."""
-    head = (
-        "killed",
-        "kills",
-        "sent",
-        "recorded",
-        "counted as missing",
-        "lost uncounted",
-        "hole median / worst, s",
-        "lost before the kill, worst, s",
-        "valid NWB made",
-    )
-    rows = [_row(role, many) for role, many in runs.items()]
-    text = f"""{_made()}
-
-A block of 6 s on `sim:quick` (16 channels, 2 kHz, with a sample counter) for each kill; `kill -9`
-at a random moment of its window. Every row of the file is compared with what the simulator sent
-under its index; a row that differs, a sample that is neither in the file nor in its gaps, and one
-that is missing at the planned end all count as lost uncounted. `all` are the record command, the
-engine, both acquirers, the watcher and the finaliser; the file is then made by `tenmin recover`.
-
-{_table(head, rows)}"""
-    _replace(KILLS, text)
+def keep_runs(fault: Fault, setup: Setup, runs: Sequence[Run]) -> bool:
+    """Put what came of a fault into the page; whether it held."""
+    row = summed(fault, setup, runs)
+    everything = _read()
+    everything["faults"][f"{fault.name} | {setup}"] = row
+    _write(everything)
+    return row["held"] == row["runs"] and not row["not_as_promised"]
 
 
-def _row(role: str, runs: Sequence[Run]) -> tuple[str, ...]:
-    with_file = [run.account for run in runs if run.account is not None]
-    holes = [a.longest_s for a in with_file if a.gaps]
-    before = max((run.lost_before for run in runs), default=0) / 2000
+def summed(fault: Fault, setup: Setup, runs: Sequence[Run]) -> dict[str, Any]:
+    """One row of the table."""
+    done = [run for run in runs if not run.skipped]
+    holes = [run.longest_s for run in done if run.missing]
+    before = [run.lost_before_s for run in done if run.lost_before_s is not None]
+    broken = [f"seed {run.seed}: {words}" for run in done for words in run.broken[:2]]
+    median_s = statistics.median(holes) if holes else None
+    if median_s is not None and median_s > fault.median_s:
+        broken.append(f"the median hole is {median_s:.2f} s")
+    return {
+        "fault": fault.name,
+        "about": fault.about,
+        "block": str(setup),
+        "runs": len(done),
+        "sent": sum(run.sent for run in done),
+        "recorded": sum(run.recorded for run in done),
+        "missing": sum(run.missing for run in done),
+        "uncounted": sum(run.uncounted for run in done),
+        "hole_median_s": median_s,
+        "hole_worst_s": max(holes, default=None),
+        "lost_before_worst_s": max(before, default=None),
+        "valid": sum(run.valid for run in done),
+        "held": sum(run.held for run in done),
+        "took_s": sum(run.took_s for run in done),
+        "skipped": next((run.skipped for run in runs if run.skipped), ""),
+        "not_as_promised": [_short(words) for words in broken],
+        **_made(),
+    }
+
+
+def _short(words: str) -> str:
+    return " ".join(words.split())[:300]
+
+
+def keep_long(found: Found) -> None:
+    """Put the long block into the page."""
+    everything = _read()
+    everything["long"] = found.as_dict() | _made()
+    _write(everything)
+
+
+def _read() -> dict[str, Any]:
+    if FOUND.exists():
+        return json.loads(FOUND.read_text("utf-8"))
+    return {"faults": {}, "long": None}
+
+
+def _write(everything: Mapping[str, Any]) -> None:
+    FOUND.write_text(json.dumps(everything, indent=1) + "\n", "utf-8")
+    PAGE.write_text(page(everything), "utf-8")
+
+
+def page(everything: Mapping[str, Any]) -> str:
+    """``docs/soak.md``."""
+    order = list(all_faults())
+    rows = list(everything["faults"].values())
+    rows.sort(key=lambda r: (order.index(r["fault"]) if r["fault"] in order else 99, r["block"]))
+    parts = [HEAD, _table(COLUMNS, map(_row, rows)), _commands(rows)]
+    wrong = [f"- {r['fault']} ({r['block']}): {w}" for r in rows for w in r["not_as_promised"]]
+    parts += ["Not as promised:", "\n".join(wrong)] if wrong else []
+    parts += [_long(everything["long"])] if everything["long"] else []
+    return "\n\n".join(parts) + "\n"
+
+
+def _row(row: Mapping[str, Any]) -> tuple[str, ...]:
+    if row["skipped"]:
+        told = f"skipped: {row['skipped']}"
+        return (row["fault"], row["about"], row["block"], told, *["-"] * 8, row["date"])
+    holes, before = row["hole_median_s"], row["lost_before_worst_s"]
     return (
-        role,
-        str(len(runs)),
-        str(sum(a.sent for a in with_file)),
-        str(sum(a.recorded for a in with_file)),
-        str(sum(a.missing for a in with_file)),
-        str(sum(run.uncounted for run in runs)),
-        f"{statistics.median(holes):.2f} / {max(holes):.2f}" if holes else "none",
-        f"{before:.3f}" if role == "all" else "-",
-        f"{sum(run.valid for run in runs)} of {len(runs)}",
+        row["fault"],
+        row["about"],
+        row["block"],
+        str(row["runs"]),
+        str(row["sent"]),
+        str(row["recorded"]),
+        str(row["missing"]),
+        str(row["uncounted"]),
+        "none" if holes is None else f"{holes:.2f} / {row['hole_worst_s']:.2f}",
+        "-" if before is None else f"{before:.3f}",
+        f"{row['valid']} of {row['runs']}",
+        f"{row['held']} of {row['runs']}",
+        row["date"],
     )
 
 
-def holes_held(runs: Sequence[Run]) -> bool:
-    """Whether the holes of one role are as short as promised."""
-    holes = [run.account.longest_s for run in runs if run.account is not None and run.account.gaps]
-    return not holes or (statistics.median(holes) <= MEDIAN_S and max(holes) <= WORST_S)
+def _commands(rows: Iterable[Mapping[str, Any]]) -> str:
+    made: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        made.setdefault((row["command"], row["machine"]), []).append(row["fault"])
+    lines = [f"- `{c}` on {m}: {', '.join(names)}" for (c, m), names in made.items()]
+    return "Made by\n\n" + "\n".join(lines)
 
 
-def write_long(found: Found) -> None:
-    """The tables of the long block."""
+def _long(found: Mapping[str, Any]) -> str:
     memory = [
         (name, f"{early:.1f}", f"{late:.1f}", f"{late - early:+.1f}")
-        for name, (early, late) in found.memory_mb.items()
+        for name, (early, late) in found["memory_mb"].items()
     ]
+    names = ("drift_ppm", "truth_ppm", "error_ppm", "u95_ppm")
     streams = [
-        (
-            s.name,
-            str(s.samples),
-            str(s.missing),
-            _number(s.drift_ppm),
-            _number(s.truth_ppm),
-            _number(s.error_ppm),
-            _number(s.u95_ppm),
-        )
-        for s in found.streams
+        (s["name"], str(s["samples"]), str(s["missing"]), *(_number(s[n]) for n in names))
+        for s in found["streams"]
     ]
-    text = f"""{_made()}
+    return f"""## A long block
 
-`sim:mouse`, window of {found.seconds:g} s, exit code {found.exit_code}. Private memory (what only
-this process holds, MB) {found.early_s:g} s into the window and at its end:
+`{found["command"]}`, {found["date"]}, on {found["machine"]}.
+
+`sim:mouse`, window of {found["seconds"]:g} s, exit code {found["exit_code"]}. Private memory (what
+only this process holds, MB) {found["early_s"]:g} s into the window and at its end:
 
 {_table(("process", "early", "end", "change"), memory)}
 
 Samples, and drift against the reference, in ppm:
 
 {_table(("stream", "samples", "missing", "drift", "truth", "error", "stated u95"), streams)}"""
-    _replace(LONG, text)
 
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def _made() -> str:
-    command = " ".join(["python -m tests.soak", *sys.argv[1:]])
+def _made() -> dict[str, str]:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    machine = (
-        f"{platform.system()} {platform.release().split('-')[0]}, {platform.machine()}, "
-        f"{os.cpu_count()} cores, {memory:.0f} GiB, Python {platform.python_version()}"
-    )
-    return f"`{command}`, {datetime.now(UTC):%Y-%m-%d}, on {machine}."
+    return {
+        "command": " ".join(["python -m tests.soak", *sys.argv[1:]]),
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "machine": (
+            f"{platform.system()} {platform.release().split('-')[0]}, {platform.machine()}, "
+            f"{os.cpu_count()} cores, {memory:.0f} GiB, Python {platform.python_version()}"
+        ),
+    }
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def _replace(title: str, text: str) -> None:
-    """Put a part into the page, in the place of the last one of its title."""
-    old = PAGE.read_text("utf-8") if PAGE.exists() else TITLE
-    parts = old.split("\n## ")[1:]
-    kept = {part.partition("\n")[0]: part.partition("\n")[2].strip() for part in parts}
-    kept[title] = text
-    whole = [TITLE, *(f"## {name}\n\n{kept[name]}" for name in (KILLS, LONG) if name in kept)]
-    PAGE.write_text("\n\n".join(whole) + "\n", "utf-8")
-    print(f"{PAGE.name}: {title}", flush=True)

@@ -64,16 +64,8 @@ class Bench:
         """What the engine says now."""
         from tenmin.service.client import Client
 
-        before = os.environ.get("TENMIN_RUNTIME_DIR")
-        os.environ["TENMIN_RUNTIME_DIR"] = str(self.runtime)
-        try:
-            with Client.find(folder.name) as client:
-                return client.status()
-        finally:
-            if before is None:
-                del os.environ["TENMIN_RUNTIME_DIR"]
-            else:
-                os.environ["TENMIN_RUNTIME_DIR"] = before
+        with Client.find(folder.name, runtime=self.runtime) as client:
+            return client.status()
 
     def wait_phase(self, folder: Path, *phases: str, deadline_s: float = 60.0) -> dict[str, Any]:
         """Wait until the block is in one of these phases; return the engine's state."""

@@ -93,15 +93,16 @@ class Block:
     def kill(self, *roles: str) -> int:
         """Kill these processes with no warning; host time just before, ns."""
         state = self.state()
-        pids = [pid for role in roles for pid in self._pids(role, state)]
+        pids = [pid for role in roles for pid in self.pids(role, state)]
         assert pids, f"none of {roles} runs"
         now = time.monotonic_ns()
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
         return now
 
-    def _pids(self, role: str, state: dict[str, Any]) -> list[int]:
-        return [self.client.pid] if role == "record" else pids_of(state, role)
+    def pids(self, role: str, state: dict[str, Any] | None = None) -> list[int]:
+        """Process ids of a role, one of `EVERYONE`."""
+        return [self.client.pid] if role == "record" else pids_of(state or self.state(), role)
 
     def end(self, timeout: float = 60.0) -> Ended:
         """Wait for the end of ``tenmin record``."""
