@@ -90,6 +90,7 @@ class Flow:
         self.correction: float | None = None
         self.indexer: Indexer | None = None
         self.derived: list[tuple[Any, Flow]] = []
+        self._rings = False
         self._next_index: int | None = None
         self._reason = ""
         self._fit = ClockFit()
@@ -106,7 +107,7 @@ class Flow:
                 f"{stream.name} came back with other channels, rate or format than before.",
                 remedy="Restore the device's settings; a change has to wait for the next block.",
             )
-        self.stream = stream
+        self._known_as(stream)
         if self.indexer is not None:
             self.indexer.stream = stream  # another board may number its samples otherwise
             self.indexer.reopened()
@@ -116,7 +117,13 @@ class Flow:
         if not stream.is_marker:
             self.ring = Ring.create(self.path, stream, RING_SECONDS)
         self.indexer = Indexer(stream)
+        self._known_as(stream)
+
+    def _known_as(self, stream: Stream) -> None:
         self.stream = stream
+        # Of the others nothing is judged but their silence and gaps, once a second: the watcher
+        # finds them when it is awake. A ring costs as much as the rest of a small chunk.
+        self._rings = self.config.primary or stream.is_electrical
 
     def restore(self) -> None:
         """Take over the ring of an acquirer that died, with all that is still in it."""
@@ -127,7 +134,7 @@ class Flow:
         self.indexer = Indexer(self.ring.stream, last)
         self._next_index = None if last is None else last.index
         self._reason = "restart"
-        self.stream = self.ring.stream
+        self._known_as(self.ring.stream)
 
     def take(self, chunk: Chunk) -> None:
         """Number a chunk, put it into the ring and hand it to derived streams."""
@@ -143,7 +150,8 @@ class Flow:
             return
         for run in self.indexer.place(chunk):
             self._place(run)
-        self.wake()
+        if self._rings:
+            self.wake()
 
     def _take_markers(self, chunk: Chunk) -> None:
         for i, (value,) in enumerate(chunk.samples):

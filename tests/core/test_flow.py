@@ -48,6 +48,22 @@ def test_samples_reach_the_ring_as_they_came(flow):
     np.testing.assert_array_equal(got, np.concatenate([one.samples for one in sent]))
 
 
+@pytest.mark.parametrize(
+    ("primary", "kind", "rings"),
+    [(False, "behavior", 0), (True, "behavior", 2), (False, "ecephys", 2)],
+)
+def test_only_what_is_checked_sample_by_sample_rings(tmp_path, lines, primary, kind, rings):
+    rung = []
+    flow = Flow(DeviceConfig(name="board", primary=primary), tmp_path, lines.append)
+    flow.wake = lambda: rung.append(flow.ring.written)
+    flow.opened(stream(kind=kind))
+    flow.take(chunk(0))
+    flow.take(chunk(10))
+
+    assert rung == [10, 20][:rings]
+    flow.close()
+
+
 def test_a_hole_is_logged_and_counted_where_it_is(flow, lines):
     flow.opened(stream())
     flow.take(chunk(0))

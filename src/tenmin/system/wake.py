@@ -106,10 +106,9 @@ class Bell:
     def ring(self) -> bool:
         """Wake the other side; False when nobody listens."""
         try:
-            found = os.stat(self._path)
-            if (found.st_ino, found.st_mtime_ns) != self._seen:
-                self._find()
-                self._seen = found.st_ino, found.st_mtime_ns
+            # A path leads to whoever listens now; a port may be that of somebody who is gone.
+            if self._seen is None or isinstance(self._address, tuple):
+                self._look()
             assert self._socket is not None
             self._socket.sendto(b"!", self._address)
         except BlockingIOError:
@@ -118,6 +117,12 @@ class Bell:
             self._seen = None
             return False
         return True
+
+    def _look(self) -> None:
+        found = os.stat(self._path)
+        if (found.st_ino, found.st_mtime_ns) != self._seen:
+            self._find()
+            self._seen = found.st_ino, found.st_mtime_ns
 
     def _find(self) -> None:
         self.close()
