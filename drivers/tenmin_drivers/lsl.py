@@ -23,6 +23,8 @@ from tenmin_drivers._lsl_info import ELECTRICAL, Info, common_unit, parse, si_un
 from tenmin_drivers._lsl_inlet import Inlet, library
 
 BATCH_S = 0.005  # a read waits for this much: each costs 0.1 ms, however little it brings
+SLOW_BATCH_S = 0.025  # the same of a stream of which little comes: nobody is faster than 10 Hz
+SLOW_VALUES = 1e6  # per second; a probe has ten times as many
 READ_S = 0.25  # most that one read takes out of the buffer
 PRESENT_S = (0.5, 10.0)  # silence of a regular, an irregular stream before it is looked for
 LOOK_S = 2.0  # how long it is looked for before it counts as gone
@@ -131,7 +133,9 @@ class Lsl:
             stream = replace(stream, index_restarts=before.uid != info.uid)
         self.stream, self._info = stream, info
         self._most = max(1, int(info.rate_hz * READ_S)) if stream.is_regular else 1024
-        self._batch = max(1, min(self._most, int(info.rate_hz * BATCH_S)))
+        slow = info.rate_hz * len(info.labels) < SLOW_VALUES
+        batch_s = SLOW_BATCH_S if slow else BATCH_S
+        self._batch = max(1, min(self._most, int(info.rate_hz * batch_s)))
         shape = (self._most, len(info.labels))
         self._buffer = None if stream.is_marker else np.empty(shape, info.dtype)
 
