@@ -1,4 +1,4 @@
-"""Kernels of the checks: arrays and numbers in and out, plain loops, compiled by Numba."""
+"""Samples at the end of the range."""
 
 from __future__ import annotations
 

@@ -1,0 +1,48 @@
+"""Kernels of the checks: arrays and numbers in and out, plain loops, compiled by Numba.
+
+Each is one of K1-K12 of science.md B.1; K4 stands in `tenmin.checks.spectrum`, K7 in
+`tenmin.clock`.
+"""
+
+from tenmin.checks._kernels.counts import count_saturated, warm
+from tenmin.checks._kernels.filters import (
+    decimate,
+    goertzel,
+    goertzel_power,
+    settle_sosfilt,
+    sosfilt,
+)
+from tenmin.checks._kernels.histogram import histogram, quantiles, spread
+from tenmin.checks._kernels.moments import (
+    comoments,
+    extremes,
+    longest_runs,
+    merge_moments,
+    moments,
+    page_hinkley,
+    smooth,
+)
+from tenmin.checks._kernels.probe import triangle, watch_raw, watch_spikes
+
+__all__ = [
+    "comoments",
+    "count_saturated",
+    "decimate",
+    "extremes",
+    "goertzel",
+    "goertzel_power",
+    "histogram",
+    "longest_runs",
+    "merge_moments",
+    "moments",
+    "page_hinkley",
+    "quantiles",
+    "settle_sosfilt",
+    "smooth",
+    "sosfilt",
+    "spread",
+    "triangle",
+    "warm",
+    "watch_raw",
+    "watch_spikes",
+]
