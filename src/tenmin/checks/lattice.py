@@ -1,0 +1,115 @@
+"""The mask lattice: channel x 0.1 s, bit codes; clean seconds and bad channels follow from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tenmin.checks.grid import BINS_PER_S
+
+# science.md 0.2
+GAP, FLAT, CLIP, POP, LINE, NOISE = 1, 2, 4, 8, 16, 32
+MUSCLE, EYE, MOTION, OPERATOR, INTERVENTION, SYNC = 64, 128, 256, 512, 1024, 2048
+BITS = {
+    "gap": GAP,
+    "flat": FLAT,
+    "clip": CLIP,
+    "pop": POP,
+    "line": LINE,
+    "noise": NOISE,
+    "muscle": MUSCLE,
+    "eye": EYE,
+    "motion": MOTION,
+    "operator": OPERATOR,
+    "intervention": INTERVENTION,
+    "sync": SYNC,
+}
+SPOILS = GAP | FLAT | CLIP | NOISE | MUSCLE | OPERATOR | INTERVENTION | SYNC  # not LINE, EYE
+INTEGRITY = GAP | SYNC
+CLEAN_SHARE = 0.8  # of the channels that are not bad
+BAD_SHARE = 0.2  # of the seconds of the block at level FAIL
+
+
+@dataclass
+class Lattice:
+    """Bits of one stream from the first second that was seen on.
+
+    Attributes
+    ----------
+    n_channels : int
+    first : int
+        Number of the first second on the stream's grid; second 0 begins at t0.
+    """
+
+    n_channels: int
+    first: int = 0
+    _bits: np.ndarray = field(init=False, repr=False)
+    _failed: np.ndarray = field(init=False, repr=False)
+    _n: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        self._bits = np.zeros((64 * BINS_PER_S, self.n_channels), np.uint16)
+        self._failed = np.zeros((64, self.n_channels), bool)
+
+    def add(self, number: int, bits: np.ndarray, failed: np.ndarray) -> None:
+        """Take the bits of a second and which channels were at level FAIL in it.
+
+        Parameters
+        ----------
+        number : int
+            Of the second; those since the last one that never came count as gaps.
+        bits : ndarray, (10, n_channels), uint16
+        failed : ndarray, (n_channels,), bool
+        """
+        if self._n == 0:
+            self.first = number
+        at = number - self.first
+        if at < 0:
+            return
+        while at >= len(self._failed):
+            self._bits = np.concatenate([self._bits, np.zeros_like(self._bits)])
+            self._failed = np.concatenate([self._failed, np.zeros_like(self._failed)])
+        self._bits[self._n * BINS_PER_S : at * BINS_PER_S] |= GAP
+        self._bits[at * BINS_PER_S : (at + 1) * BINS_PER_S] |= bits
+        self._failed[at] |= failed
+        self._n = max(self._n, at + 1)
+
+    def mark(self, start: int, stop: int, bit: int, channels: object = slice(None)) -> None:
+        """Set a bit from bin `start` up to bin `stop` (of the grid), in seconds already taken."""
+        zero = self.first * BINS_PER_S
+        low, high = max(0, start - zero), min(self._n * BINS_PER_S, stop - zero)
+        if low < high:
+            self._bits[low:high, channels] |= bit  # type: ignore[index]
+
+    def bits(self) -> np.ndarray:
+        """All bits so far, (n_bins, n_channels), uint16."""
+        return self._bits[: self._n * BINS_PER_S]
+
+    def bad_channels(self, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """Channels at level FAIL in more than `BAD_SHARE` of seconds ``start … stop - 1``."""
+        failed = self._failed[self._window(start, stop)]
+        if not len(failed):
+            return np.zeros(self.n_channels, bool)
+        return failed.mean(axis=0) > BAD_SHARE
+
+    def clean(self, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """Whether each second of ``start … stop - 1`` that was taken is clean, (n,), bool."""
+        window = self._window(start, stop)
+        bits = self._bits[window.start * BINS_PER_S : window.stop * BINS_PER_S]
+        seconds = bits.reshape(-1, BINS_PER_S, self.n_channels)
+        good = ~self.bad_channels(start, stop)
+        if not good.any():
+            return np.zeros(len(seconds), bool)
+        free = ((seconds & SPOILS) == 0).all(axis=1)[:, good].mean(axis=1) >= CLEAN_SHARE
+        sound = ((seconds & INTEGRITY) == 0).all(axis=(1, 2))
+        return free & sound
+
+    def clean_s(self, start: int = 0, stop: int | None = None) -> int:
+        """Clean time: how many seconds of ``start … stop - 1`` are clean."""
+        return int(self.clean(start, stop).sum())
+
+    def _window(self, start: int, stop: int | None) -> slice:
+        low = max(0, start - self.first)
+        high = self._n if stop is None else min(self._n, stop - self.first)
+        return slice(low, max(low, high))

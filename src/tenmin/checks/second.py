@@ -1,0 +1,104 @@
+"""What one second of a stream came to: all that the checks of a second look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tenmin.checks.grid import BINS_PER_S, Grid
+from tenmin.stream import Stream
+
+
+@dataclass(frozen=True)
+class Second:
+    """One second of one stream, on the grid of its bins; c channels.
+
+    Attributes
+    ----------
+    number : int
+        Which second of the grid.
+    index, n, missing : int
+        Index of its first sample; samples that came; samples that did not.
+    gaps : ndarray of bool, (10,)
+        Bins in which samples are missing or that lie within the settling time of the filters
+        after a gap.
+    low, high : ndarray, (10, c), float64
+        Extremes, counts. NaN where no sample came.
+    clipped, longest, steps : ndarray of int, (10, c)
+        Samples at the end of the range; the longest repetition of one code; steps beyond the
+        slew limit.
+    samples : ndarray, (m, c), float64
+        The second in microvolts (in `Stream.unit` where that is no voltage), at `rate_hz`.
+    rate_hz : float
+        Of `samples`: the stream's own, or about 1 kHz where that is above `FAST_HZ`.
+    sigma : ndarray, (c,), float64
+        Robust SD above 300 Hz, microvolts; NaN for slow streams.
+    rms : ndarray, (c,), float64
+        Root mean square above 300 Hz, microvolts; NaN for slow streams.
+    crossings : ndarray of int, (c,)
+        Crossings of -5 robust SD above 300 Hz; zero for slow streams.
+    piece : ndarray, (k, c), float32
+        The last 0.3 s as they came, microvolts, for checks that look at all channels at once;
+        empty when a gap fell into it.
+    """
+
+    number: int
+    index: int
+    n: int
+    missing: int
+    gaps: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    clipped: np.ndarray
+    longest: np.ndarray
+    steps: np.ndarray
+    samples: np.ndarray
+    rate_hz: float
+    sigma: np.ndarray
+    rms: np.ndarray
+    crossings: np.ndarray
+    piece: np.ndarray
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is missing and no filter was settling."""
+        return self.missing == 0 and not self.gaps.any()
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Counts to microvolts (volts are scaled up; any other unit is kept).
+
+    Attributes
+    ----------
+    factor : ndarray, (n_channels,), float64
+    offset : float
+    """
+
+    factor: np.ndarray
+    offset: float
+
+    @classmethod
+    def of(cls, stream: Stream) -> Scaling:
+        """The scaling of a stream."""
+        to_micro = 1e6 if stream.unit == "volts" else 1.0
+        factor = np.full(stream.n_channels, stream.scale * to_micro)
+        if stream.channel_scales:
+            factor = factor * np.array(stream.channel_scales)
+        return cls(factor, stream.offset * to_micro)
+
+
+def empty_bins(n_channels: int) -> dict[str, np.ndarray]:
+    """The arrays of a second in which nothing has come yet."""
+    shape = BINS_PER_S, n_channels
+    return {
+        "low": np.full(shape, np.nan),
+        "high": np.full(shape, np.nan),
+        "clipped": np.zeros(shape, np.int64),
+        "longest": np.zeros(shape, np.int64),
+        "steps": np.zeros(shape, np.int64),
+    }
+
+
+__all__ = ["BINS_PER_S", "Grid", "Scaling", "Second", "empty_bins"]
