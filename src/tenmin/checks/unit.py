@@ -1,0 +1,119 @@
+"""What every check of an electrical stream has in common: levels, one verdict, bits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from tenmin.checks.judge import (
+    FAIL_CODE,
+    OK_CODE,
+    UNKNOWN_CODE,
+    WARN_CODE,
+    Judge,
+)
+from tenmin.checks.parameters import Parameters
+from tenmin.checks.second import Second
+from tenmin.stream import Stream
+from tenmin.verdict import FAIL, OK, UNKNOWN, WARN, Verdict
+
+FAIL_SHARE = 0.2  # of a stream's channels; science.md B.2 Q02 takes the same share of a sample's
+N_NAMED = 4  # channels named in a verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The values of one second.
+
+    Attributes
+    ----------
+    values : ndarray, (n_channels,), float64
+        NaN where a prerequisite is missing: the level is UNKNOWN.
+    bins : ndarray of bool, (10, n_channels), or None
+        Bins that the bit is set in; None: all bins of a channel whose level is on.
+    """
+
+    values: np.ndarray
+    bins: np.ndarray | None = None
+
+
+class Formula(Protocol):
+    """One check's formula, with the memory that it needs; a class of a few lines.
+
+    It is made as ``Formula(stream, parameters)``, only for streams that it applies to.
+    """
+
+    name: str
+
+    def measure(self, second: Second) -> Measured:
+        """The values of the next second; seconds come in order, with holes where nothing came."""
+
+
+class Unit:
+    """A formula, its hysteresis and its verdict.
+
+    Parameters
+    ----------
+    formula : Formula
+    stream : Stream
+    parameters : Parameters
+    """
+
+    def __init__(self, formula: Formula, stream: Stream, parameters: Parameters) -> None:
+        self.formula, self.stream, self.parameters = formula, stream, parameters
+        self._judge = Judge(parameters.warn, parameters.fail, stream.n_channels)
+        self.codes = np.full(stream.n_channels, UNKNOWN_CODE, np.int8)
+        self.values = np.full(stream.n_channels, np.nan)
+
+    def step(self, second: Second) -> np.ndarray:
+        """Judge the next second; return its bits, (10, n_channels), uint16."""
+        measured = self.formula.measure(second)
+        self.values = measured.values
+        self.codes = self._judge.step(measured.values)
+        on = measured.bins if measured.bins is not None else (self.codes >= WARN_CODE)[None, :]
+        return np.broadcast_to(on, (10, len(self.codes))) * np.uint16(self.parameters.bit)
+
+    @property
+    def failed(self) -> np.ndarray:
+        """Channels at level FAIL, (n_channels,), bool."""
+        return self.codes == FAIL_CODE
+
+    def verdict(self) -> Verdict:
+        """One verdict of all channels.
+
+        FAIL when more than a fifth of the channels fail; WARN when any is on; else UNKNOWN when
+        any channel is, since OK is said of all of them.
+        """
+        p, names = self.parameters, self.stream.channels
+        worst = self._worst()
+        level = UNKNOWN if (self.codes == UNKNOWN_CODE).any() else OK
+        if (self.codes >= WARN_CODE).any():
+            level = FAIL if self.failed.mean() > FAIL_SHARE else WARN
+        limit = p.fail if level == FAIL else p.warn or p.fail
+        value = float(self.values[worst]) if worst is not None else None
+        action = ""
+        if level in (WARN, FAIL):
+            on = [names[c] for c in np.flatnonzero(self.codes >= WARN_CODE)]
+            more = f" and {len(on) - N_NAMED} more" if len(on) > N_NAMED else ""
+            action = f"{', '.join(on[:N_NAMED])}{more}: {p.action}"
+        told = None if limit is None else limit.on
+        return Verdict(p.name, self.stream.name, level, value, told, p.unit, action=action)
+
+    def _worst(self) -> int | None:
+        known = self.codes != UNKNOWN_CODE
+        if not known.any():
+            return None
+        below = self.parameters.warn is not None and self.parameters.warn.below
+        order = np.where(known, self.values, np.inf if below else -np.inf)
+        top = self.codes == self.codes[known].max()
+        order = np.where(top, order, np.inf if below else -np.inf)
+        return int(order.argmin() if below else order.argmax())
+
+
+def levels(codes: np.ndarray) -> Mapping[str, int]:
+    """How many channels are at each level."""
+    named = {OK: OK_CODE, UNKNOWN: UNKNOWN_CODE, WARN: WARN_CODE, FAIL: FAIL_CODE}
+    return {level: int((codes == code).sum()) for level, code in named.items()}
