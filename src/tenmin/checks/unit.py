@@ -17,6 +17,8 @@ from tenmin.checks.judge import (
 )
 from tenmin.checks.parameters import Parameters
 from tenmin.checks.second import Second
+from tenmin.checks.setting import Setting
+from tenmin.checks.spectrum import Spectra
 from tenmin.stream import Stream
 from tenmin.verdict import FAIL, OK, UNKNOWN, WARN, Verdict
 
@@ -43,13 +45,34 @@ class Measured:
 class Formula(Protocol):
     """One check's formula, with the memory that it needs; a class of a few lines.
 
-    It is made as ``Formula(stream, parameters)``, only for streams that it applies to.
+    It is made as ``Formula(stream, parameters, shared)``.
+
+    Attributes
+    ----------
+    name : str
+        Of its table in ``parameters.toml``.
     """
 
     name: str
 
     def measure(self, second: Second) -> Measured:
         """The values of the next second; seconds come in order, with holes where nothing came."""
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What the formulas of one stream have in common.
+
+    Attributes
+    ----------
+    setting : Setting
+        The circumstances of the block.
+    spectra : Spectra
+        The newest power spectra; the seconds were given to it already.
+    """
+
+    setting: Setting
+    spectra: Spectra
 
 
 class Unit:
