@@ -1,43 +1,10 @@
 import numpy as np
 import pytest
 
-from tenmin.checks.bank import Bank
-from tenmin.checks.lattice import CLIP, LINE
-from tenmin.checks.setting import Setting
+from tenmin.checks.lattice import CLIP, FLAT, LINE
 from tenmin.ring import Piece
-from tenmin.stream import Stream
 from tenmin.verdict import FAIL, OK, UNKNOWN, WARN
-
-RATE = 1000.0
-
-
-def eeg(n_channels=8, **fields):
-    names = tuple(f"E{c}" for c in range(n_channels))
-    given = {"unit": "volts", "scale": 1e-8, "dtype": "int32", "kind": "eeg"}
-    return Stream("eeg", names, RATE, **given | {"range_counts": (-40_000.0, 40_000.0)} | fields)
-
-
-def bank_of(microvolts, stream=None, mains_hz=50.0):
-    """A bank that has seen the signal; one count is 0.01 microvolts."""
-    stream = stream or eeg(microvolts.shape[1])
-    bank = Bank(stream, Setting(mains_hz))
-    counts = np.clip(np.rint(microvolts * 100), -40_000, 40_000).astype(np.int32)
-    for at in range(0, len(counts), 50):
-        bank.feed(Piece(at, at, counts[at : at + 50], None, 0, 0))
-    return bank
-
-
-def verdict_of(bank, name):
-    return next(v for v in bank.verdicts() if v.check == name)
-
-
-def noise(seconds=12, n_channels=8, sd=10.0, seed=0):
-    return np.random.default_rng(seed).normal(0, sd, (int(seconds * RATE), n_channels))
-
-
-def sine(hz, amplitude, seconds=12):
-    t = np.arange(int(seconds * RATE)) / RATE
-    return amplitude * np.sin(2 * np.pi * hz * t)
+from tests.checks.signals import RATE, bank_of, eeg, noise, sine, unit_of, verdict_of
 
 
 def with_tone(db, channel=3, hz=50.0):
@@ -56,7 +23,7 @@ def test_clean_noise_is_ok_in_every_check_that_can_say_so():
 def test_a_sine_beyond_the_range_is_saturated_for_the_known_share():
     signal = noise()
     signal[:, 2] = sine(13.37, 1.2 * 400)
-    unit = next(u for u in bank_of(signal).units if u.parameters.name == "saturation")
+    unit = unit_of(bank_of(signal), "saturation")
     assert unit.values[2] == pytest.approx(1 - 2 / np.pi * np.arcsin(0.96 / 1.2), abs=0.01)
 
 
@@ -69,7 +36,7 @@ def test_one_saturated_channel_of_eight_is_a_warning_that_names_it():
 
 def test_many_saturated_channels_fail():
     signal = noise()
-    signal[:, 2:5] = sine(10.0, 1.2 * 400)[:, None]
+    signal[:, 2:5] = sine(13.37, 1.2 * 400)[:, None]
     assert verdict_of(bank_of(signal), "saturation").level == FAIL
 
 
@@ -91,7 +58,7 @@ def test_a_line_or_one_of_its_harmonics_of_ten_db_is_a_warning(hz):
 
 
 def test_the_ratio_of_a_line_is_the_expected_one():
-    unit = next(u for u in bank_of(with_tone(9.54)).units if u.parameters.name == "line")
+    unit = unit_of(bank_of(with_tone(9.54)), "line")
     assert unit.values[3] == pytest.approx(9.54, abs=2.5)
 
 
@@ -100,7 +67,7 @@ def test_a_tone_beside_the_line_is_no_line():
 
 
 def test_a_strong_line_fails_only_in_its_channel():
-    unit = next(u for u in bank_of(with_tone(25.0)).units if u.parameters.name == "line")
+    unit = unit_of(bank_of(with_tone(25.0)), "line")
     assert np.flatnonzero(unit.failed).tolist() == [3]
 
 
@@ -108,7 +75,7 @@ def test_a_line_far_weaker_than_the_signal_does_not_fail():
     signal = noise(sd=1.0)
     signal += sine(4.0, 300.0)[:, None]
     signal[:, 3] += sine(50.0, 3.0)
-    assert not next(u for u in bank_of(signal).units if u.parameters.name == "line").failed.any()
+    assert not unit_of(bank_of(signal), "line").failed.any()
 
 
 def test_a_channel_with_a_line_carries_the_bit():
@@ -127,7 +94,49 @@ def test_the_line_is_unknown_until_four_seconds_have_come():
 def test_seconds_are_counted_from_t0_once_it_is_known():
     bank = bank_of(noise())
     bank.anchor(12_500)
-    counts = np.zeros((3000, 8), np.int32)
+    counts = np.rint(noise(seconds=3) * 100).astype(np.int32)
     bank.feed(Piece(12_000, 12_000, counts, None, 0, 0))
     assert bank.lattice.first == -1
     assert bank.lattice.clean_s(0) == 2
+
+
+def test_a_constant_channel_is_flat_in_its_first_second():
+    signal = noise(seconds=6)
+    signal[3000:4000, 2] = 5.0
+    assert unit_of(bank_of(signal[:4001]), "flat").codes.tolist() == [0, 0, 2, 0, 0, 0, 0, 0]
+
+
+def test_a_channel_fails_after_three_flat_seconds():
+    signal = noise(seconds=6)
+    signal[2000:, 2] = 5.0
+    unit = unit_of(bank_of(signal[:5001]), "flat")
+    assert np.flatnonzero(unit.failed).tolist() == [2]
+
+
+def test_bins_in_which_a_channel_stood_still_carry_the_bit():
+    signal = noise(seconds=6)
+    signal[3100:3300, 2] = 5.0
+    bits = bank_of(signal).lattice.bits()
+    assert np.argwhere(bits & FLAT).tolist() == [[31, 2], [32, 2]]
+
+
+def test_an_all_zero_channel_is_flat_from_the_first_second_on():
+    signal = noise(seconds=3)
+    signal[:, 4] = 0.0
+    assert unit_of(bank_of(signal[:1001]), "flat").codes[4] > 0
+
+
+def test_noise_of_one_code_is_flat():
+    signal = noise(seconds=4)
+    signal[:, 1] = np.random.default_rng(1).integers(0, 2, 4000) / 100
+    assert unit_of(bank_of(signal), "flat").codes[1] > 0
+
+
+def test_a_channel_far_quieter_than_the_others_is_flat():
+    signal = noise(seconds=4)
+    signal[:, 6] *= 0.1
+    assert unit_of(bank_of(signal), "flat").codes[6] > 0
+
+
+def test_a_quiet_eeg_as_a_whole_is_below_the_floor():
+    assert (unit_of(bank_of(noise(seconds=4, sd=0.3)), "flat").codes > 0).all()

@@ -32,7 +32,7 @@ def spikes(samples, lengths=(N,), threshold=-30.0):
     limits = np.full(C, threshold, np.float32)
     third = SECTIONS.astype(np.float32)
     for piece in pieces(samples, list(lengths)):
-        watch_spikes(piece, third, state, limits, counts, squares, BASE, histogram)
+        watch_spikes(piece, third, state, limits, counts, squares, 1.0, histogram)
     return counts, squares, histogram
 
 

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from tenmin.checks.electrical import Line, Saturation
+from tenmin.checks.amplitude import HighFrequencyRatio, Loud, Noise, Outlier
+from tenmin.checks.electrical import Flat, Line, Saturation
 from tenmin.checks.front import Front, Limits
 from tenmin.checks.lattice import GAP, Lattice
-from tenmin.checks.parameters import Parameters
 from tenmin.checks.second import Second
 from tenmin.checks.setting import Setting
 from tenmin.checks.spectrum import Spectra
-from tenmin.checks.unit import Formula, Shared, Unit
+from tenmin.checks.unit import Shared, Unit
 from tenmin.ring import Piece
 from tenmin.stream import Stream
 from tenmin.verdict import Verdict
 
-Make = Callable[[Stream, Parameters, Shared], Formula]
+EVERY: tuple[type[Any], ...] = (Flat, Saturation, Line)
 
 # Which checks run on which kind of stream; science.md B.6c.
-OF_KIND: dict[str, tuple[tuple[str, Make], ...]] = {
-    "ecephys": (("saturation", Saturation), ("line", Line)),
-    "eeg": (("saturation", Saturation), ("line", Line)),
-    "ieeg": (("saturation", Saturation), ("line", Line)),
-    "patch": (("saturation", Saturation),),
+OF_KIND: dict[str, tuple[type[Any], ...]] = {
+    "ecephys": (*EVERY, Noise, Loud),
+    "eeg": (*EVERY, Loud, Outlier, HighFrequencyRatio),
+    "ieeg": (*EVERY, Loud),
+    "patch": (Saturation,),
 }
 
 
@@ -51,8 +51,8 @@ class Bank:
         self.front = Front(stream, Limits(parameters["saturation"]["share_of_range"]))
         self.shared = Shared(setting, Spectra())
         self.units = [
-            Unit(make(stream, parameters[name], self.shared), stream, parameters[name])
-            for name, make in OF_KIND[stream.kind]
+            Unit(kind(stream, parameters[kind.name], self.shared), stream, parameters[kind.name])
+            for kind in OF_KIND[stream.kind]
         ]
         self.lattice = Lattice(stream.n_channels)
 

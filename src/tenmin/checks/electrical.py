@@ -6,21 +6,12 @@ import math
 
 import numpy as np
 
-from tenmin.checks import _kernels
-from tenmin.checks.coefficients import butterworth, settled
+from tenmin.checks.bands import Band
 from tenmin.checks.parameters import Parameters
+from tenmin.checks.robust import robust_sigma
 from tenmin.checks.second import Second
 from tenmin.checks.unit import Measured, Shared
 from tenmin.stream import Stream
-
-MAD_TO_SIGMA = 1.4826
-
-
-def robust_sigma(samples: np.ndarray) -> np.ndarray:
-    """1.4826 times the median distance from the median, (n_channels,); NaN stays in its channel."""
-    if not len(samples):
-        return np.full(samples.shape[1], np.nan)
-    return MAD_TO_SIGMA * np.median(np.abs(samples - np.median(samples, axis=0)), axis=0)
 
 
 class Saturation:
@@ -149,36 +140,3 @@ class Flat:
         if self._band is not None:
             return robust_sigma(self._band.filter(second))
         return second.sigma if np.isfinite(second.sigma).any() else robust_sigma(second.samples)
-
-
-class Band:
-    """A band of a slow stream, filtered second by second; it settles anew after a gap."""
-
-    def __init__(
-        self, n_channels: int, hz: float | tuple[float, float], kind: str = "band", order: int = 2
-    ) -> None:
-        self.hz, self.kind, self.order, self.n_channels = hz, kind, order, n_channels
-        self._sections = np.empty((0, 6))
-        self._state = np.empty((0, 2, n_channels))
-        self._next: int | None = None
-
-    def filter(self, second: Second) -> np.ndarray:
-        """The second's samples in the band, (m, n_channels)."""
-        samples = second.samples
-        out = np.empty_like(samples)
-        if not len(samples):
-            return out
-        if not len(self._sections):
-            self._sections = butterworth(self.order, self.hz, self.kind, second.rate_hz)
-            self._state = np.zeros((len(self._sections), 2, self.n_channels))
-        if self._next != second.number or not second.whole:
-            self._restart(samples[0])
-        self._next = second.number + 1
-        _kernels.sosfilt(self._sections, samples, self._state, out)
-        spoilt = ~np.isfinite(out[-1])
-        self._state[:, :, spoilt] = 0.0  # one NaN would stay in the filter for ever
-        return out
-
-    def _restart(self, row: np.ndarray) -> None:
-        row = np.nan_to_num(row)
-        _kernels.settle_sosfilt(self._sections, settled(self._sections), row, self._state)

@@ -20,7 +20,7 @@ from tenmin.stream import Stream
 
 FAST_HZ = 5000.0  # above it a stream is decimated for all but its spikes
 SLOW_HZ = 1000.0  # about the rate that it is decimated to
-N_BINS = 4096  # of the histograms: +- 2048 counts above 300 Hz
+N_BINS, BIN_UV = 8192, 0.05  # of the histograms above 300 Hz: one count or more, +- 200 microvolts
 SETTLE_S = 0.1  # three time constants of the slowest filter of the fast path, and of the decimation
 PIECE_S, PIECE_EVERY = 0.3, 3  # science.md B.2 Q06, Q07; of which seconds a piece is given
 SPIKE_SIGMAS = -5.0  # science.md B.2 Q14a
@@ -313,6 +313,8 @@ class Spikes:
         self._squares = np.zeros(c)
         self._histogram = np.zeros((N_BINS, c), np.uint32)
         self._base = np.full(c, -N_BINS // 2, np.int64)
+        fine = BIN_UV / float(np.abs(scaling.factor).min())
+        self._width = max(1.0, fine) if np.dtype(stream.dtype).kind in "iu" else fine
         self._n = 0
 
     def restart(self, row: np.ndarray) -> None:
@@ -331,7 +333,7 @@ class Spikes:
             self._threshold,
             self._counts,
             self._squares,
-            int(self._base[0]),
+            self._width,
             self._histogram,
         )
 
@@ -341,7 +343,7 @@ class Spikes:
         _kernels.quantiles(self._histogram, self._base, 0.5, median)
         _kernels.spread(self._histogram, self._base, median, mad)
         factor = np.abs(self.scaling.factor)
-        sigma = MAD_TO_SIGMA * mad
+        sigma = MAD_TO_SIGMA * mad * self._width
         spoilt = ~np.isfinite(self._squares)
         sigma[spoilt] = np.nan
         rms = np.sqrt(self._squares / self._n) if self._n else np.full_like(sigma, np.nan)

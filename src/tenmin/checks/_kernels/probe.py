@@ -116,7 +116,7 @@ def watch_spikes(
     threshold: NDArray,
     counts: NDArray,
     squares: NDArray,
-    base: int,
+    width: float,
     histogram: NDArray,
 ) -> None:
     """High-pass the counts; crossings, squares and histogram of the result.
@@ -136,11 +136,12 @@ def watch_spikes(
         Changed: rows CROSSED, and ABOVE (whether the last sample lay above the threshold).
     squares : ndarray, (n_channels,), float64
         Sum of squares; changed.
-    base : int
-        Code of the histograms' first bin.
+    width : float
+        Of a bin of the histogram, counts.
     histogram : ndarray, (n_bins, n_channels), uint32
-        Of the result rounded to whole counts; changed. Bins are rows because those in use, around
-        zero, then share few cache lines: channels as rows took eighteen times as long.
+        Of the result, zero in the middle of bin ``n_bins // 2``; changed. Bins are rows because
+        those in use, around zero, then share few cache lines: channels as rows took eighteen
+        times as long.
     """
     d0, d1, e1 = third_order[0, 0], third_order[0, 1], third_order[0, 4]
     b0, b1, b2 = third_order[1, 0], third_order[1, 1], third_order[1, 2]
@@ -149,8 +150,8 @@ def watch_spikes(
     crossed, above = counts[CROSSED], counts[ABOVE]
     n_channels = samples.shape[1]
     y, bins = np.empty(n_channels, np.float32), np.empty(n_channels, np.int32)
-    first, last = np.float32(base), np.float32(base + histogram.shape[0] - 1)
-    half = np.float32(0.5)
+    last = np.float32(histogram.shape[0] - 1)
+    middle, per_count = np.float32(histogram.shape[0] // 2 + 0.5), np.float32(1.0 / width)
     for i in range(samples.shape[0]):
         row = samples[i]
         for c in range(n_channels):
@@ -168,9 +169,9 @@ def watch_spikes(
             crossed[c] += above[c] * (np.int32(1) - over)
             above[c] = over
         for c in range(n_channels):
-            v = y[c]
-            v = v if v > first else first  # NaN goes to the first bin
+            v = y[c] * per_count + middle
+            v = v if v > np.float32(0.0) else np.float32(0.0)  # NaN goes to the first bin
             v = v if v < last else last
-            bins[c] = np.int32(v - first + half)
+            bins[c] = np.int32(v)
         for c in range(n_channels):
             histogram[bins[c], c] += np.uint32(1)
