@@ -25,14 +25,15 @@ def watched(samples, lengths=(N,), slew=1e9):
     return low, high, counts
 
 
-def spikes(samples, lengths=(N,), threshold=-30.0):
+def spikes(samples, lengths=(N,), threshold=-30.0, beyond=None):
     state = np.zeros((3, C), np.float32)
+    beyond = np.zeros(C) if beyond is None else beyond
     counts, squares = np.zeros((N_COUNTS, C), np.int32), np.zeros(C)
     histogram = np.zeros((N_BINS, C), np.uint32)
     limits = np.full(C, threshold, np.float32)
     third = SECTIONS.astype(np.float32)
     for piece in pieces(samples, list(lengths)):
-        watch_spikes(piece, third, state, limits, counts, squares, 1.0, histogram)
+        watch_spikes(piece, third, state, limits, counts, squares, beyond, 1.0, histogram)
     return counts, squares, histogram
 
 
@@ -98,6 +99,13 @@ def test_crossings_are_counted_once_however_long_they_last():
         samples[at : at + 4, 4] = -200
     samples[2000, 1] = -200
     assert spikes(samples, threshold=-90.0)[0][CROSSED].tolist() == [0, 1, 0, 0, 3, 0]
+
+
+def test_what_lies_beyond_the_threshold_is_summed():
+    samples, beyond = counts_of(), np.zeros(C)
+    spikes(samples, threshold=-30.0, beyond=beyond)
+    high = signal.sosfilt(SECTIONS, samples.astype(float), axis=0)
+    np.testing.assert_allclose(beyond, -(high * (high < -30.0)).sum(axis=0), rtol=1e-2)
 
 
 def test_nan_lands_in_its_own_channel_and_in_no_memory_of_others():

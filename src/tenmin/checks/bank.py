@@ -50,16 +50,16 @@ class Bank:
         self.stream = stream
         self.front = Front(stream, Limits(parameters["saturation"]["share_of_range"]))
         self.shared = Shared(setting, Spectra())
-        self.units = [
-            Unit(kind(stream, parameters[kind.name], self.shared), stream, parameters[kind.name])
-            for kind in OF_KIND[stream.kind]
-        ]
+        made = (_unit(kind, stream, self.shared) for kind in OF_KIND[stream.kind])
+        self.units = [unit for unit in made if unit is not None]
         self.lattice = Lattice(stream.n_channels)
 
     def anchor(self, origin: int) -> None:
         """The block's t0 is index `origin`: seconds and the lattice are counted from it."""
         self.front.anchor(origin)
         self.lattice = Lattice(self.stream.n_channels)
+        for unit in self.units:
+            unit.anchor()
 
     def feed(self, piece: Piece) -> list[Second]:
         """Take the next piece; return the seconds that it completed, judged."""
@@ -75,9 +75,29 @@ class Bank:
         failed = np.zeros(self.stream.n_channels, bool)
         for unit in self.units:
             bits |= unit.step(second)
-            failed |= unit.failed
+            if unit.by_channel:
+                failed |= unit.failed
         self.lattice.add(second.number, bits, failed)
+        late = [unit.before for unit in self.units if unit.before is not None]
+        if late:
+            before = np.bitwise_or.reduce(late)
+            self.lattice.add(second.number - 1, before, np.zeros_like(failed))
 
     def verdicts(self) -> list[Verdict]:
         """The newest verdict of every check."""
         return [unit.verdict() for unit in self.units]
+
+    def bad_channels(self, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """Bad channels of a block: by their levels, or by a rule for whole blocks, (c,), bool."""
+        bad = self.lattice.bad_channels(start, stop)
+        for unit in self.units:
+            bad |= getattr(unit.formula, "bad", False)
+        return bad
+
+
+def _unit(kind: type[Any], stream: Stream, shared: Shared) -> Unit | None:
+    """The unit of a check; None where it does not apply to the stream."""
+    told = shared.setting.parameters[kind.name]
+    if hasattr(kind, "fit"):
+        told = kind.fit(stream, told, shared.setting)
+    return None if told is None else Unit(kind(stream, told, shared), stream, told)

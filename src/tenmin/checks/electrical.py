@@ -51,7 +51,7 @@ class Line:
         ratio, amplitude = line_power(
             power, self.spectra.frequencies, self.mains_hz, second.rate_hz, p
         )
-        sigma = robust_sigma(second.samples)
+        sigma = second.spread
         weak = amplitude <= p["fail_share_of_sigma"] * sigma
         if p.fail is not None:
             ratio = np.where(weak, np.minimum(ratio, p.fail.off), ratio)
@@ -139,4 +139,4 @@ class Flat:
     def _sigma(self, second: Second) -> np.ndarray:
         if self._band is not None:
             return robust_sigma(self._band.filter(second))
-        return second.sigma if np.isfinite(second.sigma).any() else robust_sigma(second.samples)
+        return second.sigma if np.isfinite(second.sigma).any() else second.spread

@@ -15,6 +15,7 @@ from tenmin.checks import _kernels, coefficients
 from tenmin.checks._kernels.probe import ABOVE, CLIPPED, CROSSED, LONGEST, N_COUNTS, RUN, STEPS
 from tenmin.checks.grid import BINS_PER_S, Grid
 from tenmin.checks.second import Scaling, Second, empty_bins
+from tenmin.checks.tail import PIECE_EVERY, Tail
 from tenmin.ring import Piece
 from tenmin.stream import Stream
 
@@ -22,7 +23,6 @@ FAST_HZ = 5000.0  # above it a stream is decimated for all but its spikes
 SLOW_HZ = 1000.0  # about the rate that it is decimated to
 N_BINS, BIN_UV = 8192, 0.05  # of the histograms above 300 Hz: one count or more, +- 200 microvolts
 SETTLE_S = 0.1  # three time constants of the slowest filter of the fast path, and of the decimation
-PIECE_S, PIECE_EVERY = 0.3, 3  # science.md B.2 Q06, Q07; of which seconds a piece is given
 SPIKE_SIGMAS = -5.0  # science.md B.2 Q14a
 MAD_TO_SIGMA = 1.4826
 
@@ -133,7 +133,7 @@ class Front:
         first = second.number * BINS_PER_S
         due = np.diff([grid.edge(first + k) for k in range(BINS_PER_S + 1)])
         short = due - second.came
-        sigma, rms, crossings = (
+        sigma, rms, crossings, beyond = (
             self._spikes.collect() if self._spikes is not None else _nothing(self.stream)
         )
         samples = self._slow.collect()
@@ -149,6 +149,7 @@ class Front:
             sigma=sigma,
             rms=rms,
             crossings=crossings,
+            beyond=beyond,
             piece=self._tail.microvolts() if second.number % PIECE_EVERY == 0 else self._tail.none,
             **second.bins,
         )
@@ -310,7 +311,7 @@ class Spikes:
         self._state = np.zeros((3, c), np.float32)
         self._threshold = np.full(c, -np.inf, np.float32)
         self._counts = np.zeros((N_COUNTS, c), np.int32)
-        self._squares = np.zeros(c)
+        self._squares, self._beyond = np.zeros(c), np.zeros(c)
         self._histogram = np.zeros((N_BINS, c), np.uint32)
         self._base = np.full(c, -N_BINS // 2, np.int64)
         fine = BIN_UV / float(np.abs(scaling.factor).min())
@@ -333,12 +334,16 @@ class Spikes:
             self._threshold,
             self._counts,
             self._squares,
+            self._beyond,
             self._width,
             self._histogram,
         )
 
-    def collect(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Robust SD, root mean square (microvolts) and crossings since the last time."""
+    def collect(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Robust SD, root mean square, crossings, what lay beyond, since the last time.
+
+        All but the crossings are in microvolts.
+        """
         median, mad = np.empty_like(self._squares), np.empty_like(self._squares)
         _kernels.quantiles(self._histogram, self._base, 0.5, median)
         _kernels.spread(self._histogram, self._base, median, mad)
@@ -347,53 +352,19 @@ class Spikes:
         spoilt = ~np.isfinite(self._squares)
         sigma[spoilt] = np.nan
         rms = np.sqrt(self._squares / self._n) if self._n else np.full_like(sigma, np.nan)
-        crossings = self._counts[CROSSED].astype(np.int64)
+        crossings, beyond = self._counts[CROSSED].astype(np.int64), self._beyond * factor
         self._threshold[:] = np.where(sigma > 0, SPIKE_SIGMAS * sigma, -np.inf)
         self._state[:, spoilt] = 0.0  # one NaN would stay in the filter for ever
         self._histogram[:] = 0
-        self._squares[:] = 0.0
+        self._squares[:] = self._beyond[:] = 0.0
         self._counts[CROSSED] = 0
         self._n = 0
-        return sigma * factor, rms * factor, crossings
+        return sigma * factor, rms * factor, crossings, beyond
 
 
-class Tail:
-    """The last `PIECE_S` of a stream as they came."""
-
-    def __init__(self, stream: Stream, scaling: Scaling) -> None:
-        self.scaling = scaling
-        n = max(1, int(PIECE_S * stream.rate_hz))
-        self._rows = np.zeros((n, stream.n_channels), stream.dtype)
-        self._n = 0
-        self.none = np.empty((0, stream.n_channels), np.float32)
-
-    def restart(self) -> None:
-        """Nothing is kept over a gap."""
-        self._n = 0
-
-    def take(self, samples: np.ndarray) -> None:
-        """Keep the newest rows."""
-        room = len(self._rows)
-        self._n += max(0, len(samples) - room)
-        samples = samples[-room:]
-        at = self._n % room
-        head = samples[: room - at]
-        self._rows[at : at + len(head)] = head
-        self._rows[: len(samples) - len(head)] = samples[len(head) :]
-        self._n += len(samples)
-
-    def microvolts(self) -> np.ndarray:
-        """The rows in order, float32; empty while there are too few."""
-        if self._n < len(self._rows):
-            return self.none
-        at = self._n % len(self._rows)
-        rows = np.concatenate([self._rows[at:], self._rows[:at]])
-        return rows * self.scaling.factor.astype(np.float32) + np.float32(self.scaling.offset)
-
-
-def _nothing(stream: Stream) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _nothing(stream: Stream) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     unknown = np.full(stream.n_channels, np.nan)
-    return unknown, unknown.copy(), np.zeros(stream.n_channels, np.int64)
+    return unknown, unknown.copy(), np.zeros(stream.n_channels, np.int64), np.empty(0)
 
 
 def _ends(dtype: np.dtype) -> tuple[float, float]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 from tenmin.checks.grid import BINS_PER_S, Grid
+from tenmin.checks.robust import robust_sigma
 from tenmin.stream import Stream
 
 
@@ -40,7 +42,10 @@ class Second:
         Crossings of -5 robust SD above 300 Hz; zero for slow streams.
     piece : ndarray, (k, c), float32
         The last 0.3 s as they came, microvolts, for checks that look at all channels at once;
-        empty when a gap fell into it.
+        empty when a gap fell into it, and in most seconds: see `tenmin.checks.tail.PIECE_EVERY`.
+    beyond : ndarray, (c,), float64
+        Sum of the amplitudes of all samples beyond -5 robust SD above 300 Hz, microvolts; empty
+        for slow streams.
     """
 
     number: int
@@ -59,6 +64,12 @@ class Second:
     rms: np.ndarray
     crossings: np.ndarray
     piece: np.ndarray
+    beyond: np.ndarray = field(default_factory=lambda: np.empty(0))
+
+    @cached_property
+    def spread(self) -> np.ndarray:
+        """Robust SD of `samples`, (c,)."""
+        return robust_sigma(self.samples)
 
     @property
     def whole(self) -> bool:

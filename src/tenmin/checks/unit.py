@@ -36,10 +36,13 @@ class Measured:
         NaN where a prerequisite is missing: the level is UNKNOWN.
     bins : ndarray of bool, (10, n_channels), or None
         Bins that the bit is set in; None: all bins of a channel whose level is on.
+    before : ndarray of bool, (10, n_channels), or None
+        Bins of the second before, where only this one could tell.
     """
 
     values: np.ndarray
     bins: np.ndarray | None = None
+    before: np.ndarray | None = None
 
 
 class Formula(Protocol):
@@ -51,6 +54,20 @@ class Formula(Protocol):
     ----------
     name : str
         Of its table in ``parameters.toml``.
+
+    Notes
+    -----
+    A formula may also have:
+
+    ``fit(stream, parameters, setting)``
+        A class method: the parameters as they hold for this stream; None where the check does not
+        apply.
+    ``anchor()``
+        The block's t0 is the beginning of second 0 from now on.
+    ``by_channel``
+        False where the values speak of the stream as a whole: no channel is bad for them.
+    ``bad``
+        Channels that are bad by a rule for whole blocks, (n_channels,), bool.
     """
 
     name: str
@@ -88,16 +105,26 @@ class Unit:
     def __init__(self, formula: Formula, stream: Stream, parameters: Parameters) -> None:
         self.formula, self.stream, self.parameters = formula, stream, parameters
         self._judge = Judge(parameters.warn, parameters.fail, stream.n_channels)
+        self.by_channel: bool = getattr(formula, "by_channel", True)
         self.codes = np.full(stream.n_channels, UNKNOWN_CODE, np.int8)
         self.values = np.full(stream.n_channels, np.nan)
+        self.before: np.ndarray | None = None  # bits of the second before the last
+
+    def anchor(self) -> None:
+        """Tell the formula that the block's t0 is the beginning of second 0."""
+        anchor = getattr(self.formula, "anchor", None)
+        if anchor is not None:
+            anchor()
 
     def step(self, second: Second) -> np.ndarray:
         """Judge the next second; return its bits, (10, n_channels), uint16."""
         measured = self.formula.measure(second)
         self.values = measured.values
         self.codes = self._judge.step(measured.values)
+        bit = np.uint16(self.parameters.bit)
+        self.before = None if measured.before is None else measured.before * bit
         on = measured.bins if measured.bins is not None else (self.codes >= WARN_CODE)[None, :]
-        return np.broadcast_to(on, (10, len(self.codes))) * np.uint16(self.parameters.bit)
+        return np.broadcast_to(on, (10, len(self.codes))) * bit
 
     @property
     def failed(self) -> np.ndarray:
@@ -121,7 +148,7 @@ class Unit:
         if level in (WARN, FAIL):
             on = [names[c] for c in np.flatnonzero(self.codes >= WARN_CODE)]
             more = f" and {len(on) - N_NAMED} more" if len(on) > N_NAMED else ""
-            action = f"{', '.join(on[:N_NAMED])}{more}: {p.action}"
+            action = f"{', '.join(on[:N_NAMED])}{more}: {p.action}" if self.by_channel else p.action
         told = None if limit is None else limit.on
         return Verdict(p.name, self.stream.name, level, value, told, p.unit, action=action)
 

@@ -116,6 +116,7 @@ def watch_spikes(
     threshold: NDArray,
     counts: NDArray,
     squares: NDArray,
+    beyond: NDArray,
     width: float,
     histogram: NDArray,
 ) -> None:
@@ -136,6 +137,8 @@ def watch_spikes(
         Changed: rows CROSSED, and ABOVE (whether the last sample lay above the threshold).
     squares : ndarray, (n_channels,), float64
         Sum of squares; changed.
+    beyond : ndarray, (n_channels,), float64
+        Sum of what lies below the threshold, turned positive; changed.
     width : float
         Of a bin of the histogram, counts.
     histogram : ndarray, (n_bins, n_channels), uint32
@@ -166,6 +169,7 @@ def watch_spikes(
             squares[c] += np.float64(y[c]) * np.float64(y[c])
         for c in range(n_channels):
             over = np.int32(y[c] >= threshold[c])
+            beyond[c] -= np.float64(y[c]) if over == 0 else 0.0
             crossed[c] += above[c] * (np.int32(1) - over)
             above[c] = over
         for c in range(n_channels):
