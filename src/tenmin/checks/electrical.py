@@ -131,7 +131,9 @@ class Flat:
             low |= sigma < p["eeg_floor_uv"]
         whole |= low
         if self._runs:
-            whole |= (second.longest >= self._run).any(axis=0)
+            ran = (second.longest >= self._run).any(axis=0)
+            whole |= ran
+            low = low & ~ran  # half a second of one code makes the SD of the whole second small
         values = whole.astype(np.float64)
         values[np.isnan(second.low).all(axis=0)] = np.nan
         return Measured(values, bins & whole | low)
