@@ -30,10 +30,10 @@ from tenmin.source import is_derived
 from tenmin.sources import Flow, Source, make_driver
 from tenmin.system import Bell, FileLock, free_bytes, raise_priority
 
-TICK_S = 0.02
 PROGRESS_S = 0.1
 CLOCK_PAIR_S = 60.0
 LOCK_WAIT_S = 3.0  # a killed acquirer's lock is free at once; a dying one needs a moment
+LOCK_LOOK_S = 0.02
 ORPHAN_CHECK_S = 0.5
 
 
@@ -64,7 +64,7 @@ class Acquirer:
         while not self.lock.acquire():
             if time.monotonic() > deadline:
                 raise RigBusy(f"Another acquirer holds the rig {self.folder.name}.")
-            time.sleep(TICK_S)
+            time.sleep(LOCK_LOOK_S)
         self.spool = spool
         self._make_sources(spool)
         if spool["restarted"]:
@@ -209,13 +209,20 @@ class Worker:
         granted = raise_priority()
         self.link.send("ready", pid=os.getpid(), granted=granted)
         while True:
-            for message in self.link.receive(TICK_S):
+            for message in self.link.receive(self._due_s()):
                 if message.type == "quit":
                     return self._quit()
                 self._obey(message)
             if self._over():
                 return self._quit()
             self._report()
+
+    def _due_s(self) -> float:
+        """Seconds until there is something to do; a message wakes it before."""
+        due = self._orphan_at  # all that a standby looks after
+        if self.acquirer is not None:
+            due = min(due, self._progress_at)
+        return max(0.0, due - time.monotonic())
 
     def _obey(self, message: Any) -> None:
         try:
