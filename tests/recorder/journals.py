@@ -215,7 +215,9 @@ def make(
     if events:
         _events(folder, start_ns, total_s)
     if end is not None:
-        log.write({"t": "end", "reason": end, "host_ns": start_ns + round(recorded_s * 1e9)})
+        line = {"t": "end", "reason": end, "host_ns": start_ns + round(recorded_s * 1e9)}
+        samples = {name: journal.samples for name, journal in writer.streams.items()}
+        log.write({**line, "samples": samples})
     writer.close()
     return made
 

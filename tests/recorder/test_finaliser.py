@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
+from tenmin.recorder.files import unsealed
 from tenmin.recorder.finaliser import finalise
 from tenmin.recorder.journal import JsonLog, StreamJournal, read_log
 from tenmin.recorder.recover import recover
@@ -209,7 +210,7 @@ def test_the_logs_of_the_journal_are_in_the_file(mouse):
         text = nwb.scratch["journal_log"].data
         text = text[()] if hasattr(text, "shape") else text
     text = text.decode() if isinstance(text, bytes) else text
-    assert [json.loads(line) for line in text.splitlines()] == read_log(
+    assert [unsealed(line.encode()) for line in text.splitlines()] == read_log(
         made.folder / "acquirer.jsonl"
     )
 

@@ -15,10 +15,16 @@ import numpy as np
 
 from tenmin import system
 from tenmin.errors import DiskError, DiskFull, JournalDamaged, RigError
-from tenmin.recorder.account import UNFINISHED, is_told, read_account, until_end
+from tenmin.recorder.account import (
+    UNFINISHED,
+    is_told,
+    read_account,
+    samples_told,
+    until_end,
+)
 from tenmin.recorder.apart import write_skeleton_apart
 from tenmin.recorder.chunks import ArrayWriter, ChunkWriter, forget
-from tenmin.recorder.contents import Block, add_contents, summary
+from tenmin.recorder.contents import Block, add_contents, spoilt_files, summary
 from tenmin.recorder.dandiset import make_dandiset
 from tenmin.recorder.events import frame_counts, with_times
 from tenmin.recorder.files import FULL, disk_errors, read_lines, write_json
@@ -144,8 +150,8 @@ class Finaliser:
         while self.advance():
             pass
         self.check_streams()
-        for track in self.tracks.values():
-            track.finish()
+        for name, track in self.tracks.items():
+            track.finish(*samples_told(self.lines, name))
         forget()
         block = self._account()
         for name, places in self.places.items():
@@ -179,6 +185,7 @@ class Finaliser:
             timeline,
             with_times(self.journal.log("events.jsonl")),
             find_epochs(account, reference, timeline.zero_index),
+            self.journal.told_by,
         )
 
     def _publish(self, result: dict[str, Any]) -> dict[str, Any]:
@@ -217,6 +224,8 @@ def _description(block: Block) -> str:
     missing = [file for track in block.tracks.values() for file in track.reader.missing]
     if missing:
         text += f" The journal lacked {', '.join(missing)}: those streams are not in the file."
+    if spoilt_files(block):
+        text += " Parts of the journal were damaged and are left out: see the invalid times."
     return text
 
 

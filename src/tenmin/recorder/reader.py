@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tenmin.errors import JournalDamaged
-from tenmin.recorder.files import disk_errors, read_lines
+from tenmin.recorder.files import BLOCK, COPY, disk_errors, read_block, read_lines
 from tenmin.recorder.records import RECORD, are_whole, checksum, read_records
 from tenmin.stream import Stream
 
@@ -143,21 +142,24 @@ class JournalReader:
     Raises
     ------
     JournalDamaged
-        There is no ``block.json``, or it cannot be read.
+        There is no ``block.json`` whose checksum is right, and no such copy of it.
+
+    Attributes
+    ----------
+    block : dict
+        What was decided before the first sample.
+    told_by : str
+        The file that tells it: ``block.json``, or its copy.
+    streams : dict of str to Stream
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        path = folder / "block.json"
-        try:
-            self.block: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        except FileNotFoundError as error:
-            raise JournalDamaged(
-                f"{folder} holds no block.json: nothing was recorded, or it is no journal.",
-                remedy="Name the folder that ends in .dot.",
-            ) from error
-        except ValueError as error:
-            raise JournalDamaged(f"{path} is no JSON: {error}.", remedy=NOTHING) from error
+        path = folder / BLOCK
+        found = read_block(folder)
+        if found is None:
+            raise _no_block(folder)
+        self.block, self.told_by = found
         try:
             self.streams = {
                 name: Stream.from_dict(told) for name, told in self.block.get("streams", {}).items()
@@ -199,6 +201,19 @@ class JournalReader:
             return np.zeros(0, np.int64), empty, np.zeros(0) if stream.timed else None
         when = np.concatenate(times) if times else None
         return np.concatenate(index), np.concatenate(samples), when
+
+
+def _no_block(folder: Path) -> JournalDamaged:
+    if (folder / BLOCK).exists() or (folder / COPY).exists():
+        return JournalDamaged(
+            f"The checksum of {folder / BLOCK} is wrong, or it is cut short, and so is its copy "
+            f"{COPY}.",
+            remedy=NOTHING,
+        )
+    return JournalDamaged(
+        f"{folder} holds no {BLOCK}: nothing was recorded, or it is no journal.",
+        remedy="Name the folder that ends in .dot.",
+    )
 
 
 def _last(whole: np.ndarray) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -133,7 +134,10 @@ class Track:
     holes : list of Hole
         What is missing between them.
     damaged : list of (int, int)
-        Index and length of records whose samples fail their checksum, left out of the file.
+        Index and length of what was written and is not in the file: records whose samples fail
+        their checksum, and samples whose record fails its own.
+    unplaced : int
+        Missing samples of a stream of which not one is left.
     arrivals : list of (int, int)
         Device index and host time (ns) of the last sample of a run, about one a second.
     ends : list of (int, int, int)
@@ -153,6 +157,8 @@ class Track:
         self.segments: list[Segment] = []
         self.holes: list[Hole] = []
         self.damaged: list[tuple[int, int]] = []
+        self.unplaced = 0
+        self._next: tuple[int, int] | None = None  # row and index after the last whole record
         self.arrivals: list[tuple[int, int]] = []
         self.ends: list[tuple[int, int, int]] = []
         self._last_arrival: tuple[int, int] | None = None
@@ -181,18 +187,32 @@ class Track:
     @property
     def missing(self) -> int:
         """How many samples are missing between the first and the last."""
-        return sum(hole.n for hole in self.holes)
+        return sum(hole.n for hole in self.holes) + self.unplaced
+
+    @property
+    def reached_index(self) -> int:
+        """Device index after the last sample that was written, damaged ones included."""
+        return max(self.end_index, self.holes[-1].index + self.holes[-1].n if self.holes else 0)
 
     def advance(self) -> bool:
         """Take what is new in the journal; whether there was anything."""
         records = self.reader.poll()
         for run in self.reader.runs(records):
+            self._note_unrecorded(run.record)
             if run.is_right:
                 self._take(run)
             else:
                 self.damaged.append((int(run.record["index"]), int(run.record["n"])))
             self.verifier.check()
         return len(records) > 0
+
+    def _note_unrecorded(self, record: np.void) -> None:
+        """See whether a record before this one is missing: each begins where the last ended."""
+        row, index, n = int(record["offset"]), int(record["index"]), int(record["n"])
+        next_row, next_index = self._next or (0, index - row)
+        if row > next_row:
+            self.damaged.append((next_index, index - next_index))
+        self._next = row + n, index + n
 
     def _take(self, run: Run) -> None:
         index, n = int(run.record["index"]), len(run.samples)
@@ -217,6 +237,9 @@ class Track:
                 self.segments[-1] = Segment(last.row, last.index, last.n + n)
                 return
             self.holes.append(Hole(last.index + last.n, step, flags))
+        elif self.damaged:  # the first record is
+            first = self.damaged[0][0]
+            self.holes.append(Hole(first, index - first, flags))
         self.segments.append(Segment(row, index, n))
 
     def _note_arrival(self, index: int, n: int, host_ns: int) -> None:
@@ -226,14 +249,40 @@ class Track:
         if not self.arrivals or host_ns - self.arrivals[-1][1] >= ARRIVAL_S * 1e9:
             self.arrivals.append(self._last_arrival)
 
-    def finish(self) -> None:
-        """Write the unfinished chunks, and check the rest against the journal."""
+    def finish(self, written: int = 0, gaps: Sequence[tuple[int, int]] = ()) -> None:
+        """Write the unfinished chunks, and check the rest against the journal.
+
+        Parameters
+        ----------
+        written : int
+            Samples that the journal held when it was closed, as its log says; 0 if it does not.
+        gaps : sequence of (int, int)
+            First index and length of what was missing between them, as its log says.
+        """
+        self._count_end(written, gaps)
         for writer in (self.samples, self.times, self.counter):
             if writer is not None:
                 writer.finish()
         self.verifier.check()
         if self._last_arrival is not None and self.arrivals[-1] != self._last_arrival:
             self.arrivals.append(self._last_arrival)
+
+    def _count_end(self, written: int, gaps: Sequence[tuple[int, int]]) -> None:
+        """Count what stands after the last good record: damaged, or without a whole record."""
+        if self._next is None:
+            self.unplaced = written + sum(n for _, n in gaps) if written else 0
+            return
+        row, index = self._next
+        if written > row:
+            end = index + written - row
+            for at, n in gaps:
+                end += n if index <= at < end else 0
+            self.damaged.append((index, end - index))
+        last, n = self.damaged[-1] if self.damaged else (0, 0)
+        if not self.segments:
+            self.unplaced = last + n - self.damaged[0][0]
+        elif last + n > self.end_index:
+            self.holes.append(Hole(self.end_index, last + n - self.end_index, 0))
 
     def stamps(self) -> np.ndarray | None:
         """Device time of each sample; host seconds of arrival where nothing else is known."""
