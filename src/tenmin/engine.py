@@ -30,7 +30,7 @@ from tenmin.service.server import Request, Server, WorkerMessage
 from tenmin.simulated import Simulation
 from tenmin.system import FileLock
 
-POLL_S = 0.02
+LOOK_S = 0.05  # how often it looks whether a worker has died; messages wake it at once
 TICK_S = 0.1
 LINGER_S = 10.0  # after its last block an engine waits for clients that want the result
 UNASKED_S = 60.0  # how long an engine that was started for one block waits for its start
@@ -73,7 +73,7 @@ class Engine:
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), self._asked_to_end)
         while not self._over():
-            for item in self.server.poll(POLL_S):
+            for item in self.server.poll(min(LOOK_S, self._tick_at - time.monotonic())):
                 if isinstance(item, Request):
                     self._answer(item)
                 else:
