@@ -8,7 +8,6 @@ recording, the acquirer records on to the planned end and closes the journal.
 from __future__ import annotations
 
 import contextlib
-import gc
 import json
 import os
 import sys
@@ -28,7 +27,7 @@ from tenmin.rig import device_configs
 from tenmin.service.link import WorkerLink
 from tenmin.source import is_derived
 from tenmin.sources import Flow, Source, make_driver
-from tenmin.system import Bell, FileLock, free_bytes, raise_priority
+from tenmin.system import Awake, Bell, FileLock, behave, free_bytes, freeze_garbage
 
 PROGRESS_S = 0.1
 CLOCK_PAIR_S = 60.0
@@ -57,6 +56,7 @@ class Acquirer:
         self._ended: str | None = None  # how an earlier acquirer ended the journal
         self._bell = Bell(folder / "watcher.wake")
         self._pair_at = 0.0
+        self._rings_told: set[str] = set()
 
     def begin(self, spool: dict[str, Any]) -> None:
         """Open the devices; go on with a recording that an earlier acquirer left."""
@@ -114,6 +114,17 @@ class Acquirer:
         """Open the log: clock points, markers and gaps are kept from now on."""
         self.log.open(Path(self.spool["dot"]) / "acquirer.jsonl")
         self._clock_pair()
+        self._tell_rings()
+
+    def _tell_rings(self) -> None:
+        """Log how the memory of each new ring is mapped."""
+        for name, granted in self._mapped().items():
+            if name not in self._rings_told:
+                self._rings_told.add(name)
+                self.log({"t": "ring", "stream": name, **granted})
+
+    def _mapped(self) -> dict[str, dict[str, str]]:
+        return {n: flow.ring.granted for n, flow in self.flows.items() if flow.ring is not None}
 
     def _clock_pair(self) -> None:
         self._pair_at = time.monotonic() + CLOCK_PAIR_S
@@ -128,8 +139,16 @@ class Acquirer:
 
     def tick(self) -> None:
         """Do what is due by the clock."""
-        if time.monotonic() >= self._pair_at and self._pair_at > 0:
-            self._clock_pair()
+        if self._pair_at > 0:
+            self._tell_rings()
+            if time.monotonic() >= self._pair_at:
+                self._clock_pair()
+
+    def granted(self) -> dict[str, Any]:
+        """What the system gave to its rings, and to drivers in processes of their own."""
+        apart = [source for source in self.sources if isinstance(source, Isolated)]
+        drivers = {source.name_of_device: source.granted for source in apart}
+        return {"rings": self._mapped(), "drivers": drivers}
 
     def fatal(self) -> RigError | None:
         """What makes going on pointless, if anything does."""
@@ -149,6 +168,7 @@ class Acquirer:
         dot = self.spool.get("dot")
         return {
             "streams": streams,
+            "granted": self.granted(),
             "clock_points_s": min(
                 (f.clock_span_s for f in self.flows.values() if f.has_clock), default=0.0
             ),
@@ -203,10 +223,12 @@ class Worker:
         self.acquirer: Acquirer | None = None
         self._progress_at = self._orphan_at = 0.0
         self._orphaned = self._told = False
+        self._awake: Awake | None = None
+        self._sleep = ""
 
     def run(self) -> int:
         """Serve until it is over."""
-        granted = raise_priority()
+        granted = {"kernels": ring.cached(), **behave("acquirer")}
         self.link.send("ready", pid=os.getpid(), granted=granted)
         while True:
             for message in self.link.receive(self._due_s()):
@@ -229,8 +251,7 @@ class Worker:
             if message.type == "go":
                 self.acquirer = Acquirer(self.folder)
                 self.acquirer.begin(_read(message.spool))
-                gc.collect()
-                gc.freeze()
+                freeze_garbage()
             elif self.acquirer is None:
                 return
             elif message.type == "settle":
@@ -274,9 +295,23 @@ class Worker:
         if not self._orphaned:
             return False
         recording = self.acquirer.recording if self.acquirer else None
-        return recording is None or recording.finished.is_set()
+        if recording is None or recording.finished.is_set():
+            return True
+        self._stay_awake()
+        return False
+
+    def _stay_awake(self) -> None:
+        """Keep the computer awake in the place of the engine, which is gone."""
+        if self._awake is None:
+            self._awake = Awake()
+        if self._sleep != self._awake.granted and self.acquirer is not None:
+            self._sleep = self._awake.granted
+            told = {"t": "granted", "who": "acquirer", "sleep": self._sleep}
+            self.acquirer.log({**told, "host_ns": time.monotonic_ns()})
 
     def _quit(self) -> int:
+        if self._awake is not None:
+            self._awake.close()
         if self.acquirer is not None:
             self.acquirer.close()
         self.link.send("done")

@@ -24,6 +24,7 @@ class Worker:
     role: str
     process: subprocess.Popen[bytes]
     ready: bool = False
+    granted: Mapping[str, str] = field(default_factory=dict)  # by the system, in words
     leaving: bool = False  # told to end: its end is no death
 
 

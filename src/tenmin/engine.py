@@ -21,6 +21,7 @@ from uuid import uuid4
 from tenmin import __version__, parent
 from tenmin.crew import Crew
 from tenmin.errors import EngineGone, MessageRefused, RigBusy, RigError
+from tenmin.granted import Granted
 from tenmin.job import Job
 from tenmin.launch import EngineSpec, load_spec
 from tenmin.orphan import Orphan, unfinished
@@ -28,7 +29,7 @@ from tenmin.rig import Rig, load_rig
 from tenmin.service import messages
 from tenmin.service.server import Request, Server, WorkerMessage
 from tenmin.simulated import Simulation
-from tenmin.system import FileLock
+from tenmin.system import FileLock, writable_caches
 
 LOOK_S = 0.05  # how often it looks whether a worker has died; messages wake it at once
 TICK_S = 0.1
@@ -58,6 +59,7 @@ class Engine:
         self.result: dict[str, Any] | None = None
         self.crew = Crew(folder, os.environ)
         self.server = Server(folder)
+        self.granted = Granted()
         self._stopping = False
         self._idle_since: float | None = None
         self._tick_at = 0.0
@@ -81,6 +83,7 @@ class Engine:
             self._supervise()
             if time.monotonic() >= self._tick_at:
                 self._tick_at = time.monotonic() + TICK_S
+                self.granted.keep(self._busy())
                 self._tick()
         return self._end()
 
@@ -153,7 +156,8 @@ class Engine:
             raise RigBusy("A block is running on this rig.")
         self._man()  # an engine that had to finish a dead one's block has no workers yet
         self.result, self._idle_since = None, None
-        self.job = Job.start(message, self.rig, self.spec, self.folder, self.crew, self.server)
+        whom = (self.crew, self.server, self.granted)
+        self.job = Job.start(message, self.rig, self.spec, self.folder, *whom)
         self._write_state(self.job.dot)
         return {"dot": str(self.job.dot), "rig": self.rig.id}
 
@@ -166,6 +170,7 @@ class Engine:
             "crew": {w.name: w.process.pid for w in self.crew.workers.values()},
             "simulator": self.simulation.pid if self.simulation else None,
             "deaths": self.crew.deaths,
+            "granted": self.granted.told(self.crew, self.job.progress if self.job else {}),
         }
         if self.orphan is not None:
             state["snapshot"] = self.orphan.snapshot()
@@ -180,7 +185,7 @@ class Engine:
         if worker is None:
             return
         if isinstance(item.message, messages.Ready):
-            worker.ready = True
+            worker.ready, worker.granted = True, item.message.granted
             if worker.role == "watcher" and self.job is not None:
                 self.job.man_watcher(worker)
             if worker.role == "acquirer":
@@ -265,6 +270,7 @@ class Engine:
 
     def _end(self) -> int:
         """End in good order; a block that runs is left to its acquirer, which ends as planned."""
+        self.granted.keep(False)
         if self.job is not None and not self.job.over:
             self.server.close()
             return 0
@@ -287,6 +293,7 @@ def main() -> int:
     try:
         if not lock.acquire():
             raise RigBusy(f"Another engine runs on the rig {folder.name}.")
+        writable_caches()  # before any worker is started: each would compile all kernels itself
         return Engine(folder, load_spec(folder)).run()
     except RigError as error:
         _tell_failure(folder, error)

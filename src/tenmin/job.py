@@ -27,6 +27,7 @@ from tenmin.errors import DeviceLost, EngineGone, MessageRefused, RigError, Stre
 from tenmin.facts import known, missing, reasons
 from tenmin.filing import Filing
 from tenmin.findings import Findings
+from tenmin.granted import Granted
 from tenmin.hearsay import event_of
 from tenmin.hopeless import hopeless, never_came
 from tenmin.launch import EngineSpec
@@ -69,8 +70,10 @@ class Job:
         folder: Path,
         crew: Crew,
         server: Server,
+        granted: Granted,
     ) -> None:
         self.rig, self.folder, self.crew, self.server = rig, folder, crew, server
+        self.granted = granted
         self.request = request
         self.protocol = protocols.load(request.protocol or default_protocol(rig))
         self.facts = subjects.merge(rig.facts, request.subject, request.facts)
@@ -283,6 +286,7 @@ class Job:
             for name in never_came(self.progress["streams"]):
                 told = f"{name} delivers nothing; the block goes on without it"
                 self._log(Event(time.monotonic(), "device_warning", told))
+            self.granted.look()  # since the settling began, somebody may have pulled a plug
             self._decided = self._block_json()
             path = self._write_spool()
             self._tell("record", spool=str(path))
@@ -395,6 +399,7 @@ class Job:
             "simulated": self.rig.simulated,
             "nonstandard": self.block.plan.nonstandard,
             "software": versions(),
+            "granted": self.granted.told(self.crew, self.progress),
             "position": self.request.position,
             "seconds": self.block.plan.seconds,
             "pad_s": self.block.plan.pads_s,
@@ -430,6 +435,7 @@ class Job:
             "error": None if self.error is None else str(self.error),
             "t0_index": self.progress.get("t0"),
             "watcher_lost": self.findings.lost,
+            "granted": self.granted.told(self.crew, self.progress),
         }
 
 

@@ -7,7 +7,6 @@ loss of its own is counted and never touches the recording.
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import sys
 import time
@@ -22,7 +21,7 @@ from tenmin.errors import RigError
 from tenmin.parent import Parent
 from tenmin.ring import Reader, Ring
 from tenmin.service.link import WorkerLink
-from tenmin.system import Wake
+from tenmin.system import Wake, behave, freeze_garbage
 from tenmin.verdict import Verdict
 
 WAIT_S = 0.05
@@ -78,7 +77,8 @@ class Watcher:
 
     def run(self) -> int:
         """Serve until the engine says quit or is gone."""
-        self.link.send("ready", pid=os.getpid())
+        granted = {"kernels": ring.cached(), **behave("watcher")}
+        self.link.send("ready", pid=os.getpid(), granted=granted)
         tick_at = look_at = hear_at = time.monotonic()
         while True:
             self.wake.wait(WAIT_S)
@@ -117,8 +117,7 @@ class Watcher:
                     self.streams[path.stem] = Watched(Ring.attach(path))
                 except RigError:
                     continue  # it is being made; the next look finds it whole
-                gc.collect()
-                gc.freeze()
+                freeze_garbage()
 
     def _say(self, now_s: float) -> None:
         verdicts = [v for w in self.streams.values() for v in w.tick(now_s)]

@@ -307,7 +307,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("dot", type=Path, help="the journal, a folder that ends in .dot")
     parser.add_argument("--follow", action="store_true", help="go on until the block has ended")
     told = parser.parse_args(arguments)
-    system.lower_priority()
+    system.behave("finaliser")
     system.writable_caches()
     try:
         with system.FileLock(told.dot / "finaliser.lock"):

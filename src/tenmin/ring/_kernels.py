@@ -23,6 +23,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -203,6 +204,15 @@ def load(counters, which):
     value = counters[which]
     _fence()
     return value
+
+
+def cached() -> str:
+    """Where compiled kernels are kept, in words: a path may name a person."""
+    folder = collect.stats.cache_path
+    if folder is None:
+        return "not cached, compiled anew"
+    beside = Path(folder).is_relative_to(Path(__file__).parent)
+    return "cached beside the code" if beside else "cached in a folder of the user"
 
 
 @functools.cache

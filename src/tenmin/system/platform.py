@@ -39,6 +39,8 @@ class Platform:
         Memory can be kept from being swapped.
     inhibitor : str
         ``systemd-inhibit``, ``caffeinate``, ``SetThreadExecutionState`` or empty.
+    power : str
+        Who tells of processor and power: ``sysfs``, ``pmset``, ``GetSystemPowerStatus`` or empty.
     """
 
     posix: bool
@@ -53,6 +55,7 @@ class Platform:
     scheduler: bool
     mlockall: bool
     inhibitor: str
+    power: str
 
 
 def _found() -> Platform:
@@ -61,6 +64,7 @@ def _found() -> Platform:
         inhibitor = "SetThreadExecutionState"
     else:
         inhibitor = next((n for n in ("systemd-inhibit", "caffeinate") if shutil.which(n)), "")
+    power = "sysfs" if linux else "GetSystemPowerStatus" if windows else ""
     return Platform(
         posix=os.name == "posix",
         flock=os.name == "posix",
@@ -74,6 +78,7 @@ def _found() -> Platform:
         scheduler=hasattr(os, "sched_setscheduler"),
         mlockall=linux,
         inhibitor=inhibitor,
+        power="pmset" if shutil.which("pmset") else power,
     )
 
 
