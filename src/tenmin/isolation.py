@@ -25,7 +25,7 @@ from tenmin.ring import Ring
 from tenmin.source import DeviceConfig, is_derived
 from tenmin.sources import Flow, Source, make_driver
 from tenmin.stream import Stream
-from tenmin.system import Bell, FileLock, raise_priority, spawn, stop_process
+from tenmin.system import Bell, FileLock, behave, spawn, stop_process
 
 TELL_S = 0.1  # between two lines of numbers
 HUNG_S = 6.0  # without a line for longer, the process is taken for hung and killed
@@ -110,6 +110,8 @@ class Isolated(threading.Thread):
     ----------
     deaths : int
         How often the process has ended unasked.
+    granted : dict of str to str
+        What the system gave to the process, in words.
     """
 
     def __init__(
@@ -124,6 +126,7 @@ class Isolated(threading.Thread):
         self.flows = {flow.config.name: flow for flow in flows}
         self.fatal: RigError | None = None
         self.deaths = 0
+        self.granted: dict[str, str] = {}
         self._tables, self._folder, self._restored = list(tables), folder, restored
         self._halt = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
@@ -170,6 +173,8 @@ class Isolated(threading.Thread):
         if line["t"] == "fatal":
             self.fatal = RigError(line["message"], remedy=line["remedy"])
             self.fatal.exit_code = line["exit_code"]
+        elif line["t"] == "granted":
+            self.granted = line["granted"]
         else:
             self.flows[line["stream"]].told(line)
 
@@ -241,7 +246,7 @@ def main() -> int:
     spec = json.loads(Path(sys.argv[1]).read_text("utf-8"))
     tell, folder = Teller(), Path(spec["folder"])
     ring.warm()
-    raise_priority()
+    tell({"t": "granted", "granted": {"kernels": ring.cached(), **behave("driver")}})
     configs = {c.name: c for c in device_configs(spec["devices"]) if c.name in spec["names"]}
     lock = FileLock(folder / "rings" / f"{spec['names'][0]}.writer")
     _wait_for(lock)

@@ -40,6 +40,8 @@ class Finding:
         Each by itself where there may be several, as in a file; empty where `message` is all.
     looked : bool
         False where it could not be looked at; `message` says why and how it can be.
+    warning : bool
+        It spoils nothing by itself, and `remedy` makes it better.
     """
 
     check: str
@@ -49,6 +51,7 @@ class Finding:
     exit_code: int = 0
     faults: tuple[str, ...] = ()
     looked: bool = True
+    warning: bool = False
 
 
 def add_check(parser: argparse.ArgumentParser) -> None:
@@ -74,7 +77,7 @@ def check(args: argparse.Namespace, console: Console) -> int:
     console.result({**told, "exit_code": code})
     for finding in findings:
         console.say(f"{_mark(finding)}  {finding.check}: {finding.message}")
-        if not finding.ok:
+        if not finding.ok or finding.warning:
             console.say(f"      {finding.remedy}")
     n = sum(len(f.faults) or 1 for f in bad)
     console.say(f"{n} fault{'s' * (n > 1)}." if bad else _praise(findings))
@@ -84,6 +87,8 @@ def check(args: argparse.Namespace, console: Console) -> int:
 def _mark(finding: Finding) -> str:
     if not finding.looked:
         return "----"
+    if finding.warning:
+        return "WARN"
     return "OK  " if finding.ok else "FAIL"
 
 
@@ -91,10 +96,13 @@ def _praise(findings: list[Finding]) -> str:
     left = [f.check for f in findings if not f.looked]
     if left:
         return f"No fault in what was looked at; not looked at: {', '.join(left)}."
+    if any(f.warning for f in findings):
+        return "No fault; what is marked WARN could be better."
     return "Everything is as it should be."
 
 
 def _all(args: argparse.Namespace) -> Iterator[Finding]:
+    from tenmin.commands.check_machine import machine
     from tenmin.errors import RigError
     from tenmin.rig import load_rig
 
@@ -106,6 +114,7 @@ def _all(args: argparse.Namespace) -> Iterator[Finding]:
         yield _failed("rig", error)
     yield from _before(args, rig)
     yield _clock()
+    yield from machine()
     bytes_per_s = None
     if rig is not None:
         try:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tenmin.system.manners import unhurried
 from tenmin.system.platform import HERE, Platform, kernel32
 
 
@@ -24,7 +25,7 @@ def spawn(
     env: Mapping[str, str] | None = None,
     platform: Platform = HERE,
 ) -> subprocess.Popen[bytes]:
-    """Start a program.
+    """Start a program, at ordinary priority however high this one runs.
 
     Parameters
     ----------
@@ -42,9 +43,8 @@ def spawn(
         # A program without a console would open a window for each child with one.
         group, detach, no_window = 0x200, 0x8, 0x08000000  # winbase.h, CREATE_NEW_PROCESS_GROUP …
         started = {"creationflags": group | (detach if detached else no_window)}
-    return subprocess.Popen(
-        args, stdin=stdin, stdout=stdout, stderr=stderr, env=env, close_fds=True, **started
-    )
+    started |= {"stdin": stdin, "stdout": stdout, "stderr": stderr, "env": env}
+    return unhurried(lambda: subprocess.Popen(args, close_fds=True, **started), platform=platform)
 
 
 def stop_process(proc: subprocess.Popen[Any], grace_s: float = 5.0) -> int:
