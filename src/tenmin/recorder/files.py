@@ -20,6 +20,7 @@ from tenmin.errors import DiskError, DiskFull
 
 FORMAT = 1
 BLOCK, COPY = "block.json", "block.copy.json"
+HDF5_ERROR = re.compile(r"errno = \d+, error message = '([^']*)'")
 SEAL = 17  # bytes of `"crc":"89abcdef"}`, with which every sealed object ends
 # A line ends at its newline; a newline that was spoilt still follows a seal.
 LINE_END = re.compile(rb'\n|(?<="crc":"[0-9a-f]{8}"\})[^\n]')
@@ -42,11 +43,29 @@ def disk_errors(path: Path) -> Iterator[None]:
         raise disk_error(path, error) from error
 
 
-def disk_error(path: Path, error: OSError) -> DiskFull | DiskError:
+def disk_error(path: Path, error: BaseException) -> DiskFull | DiskError:
     """What an error of the operating system, or of HDF5, means for a file."""
-    if error.errno in FULL or "No space left" in str(error):  # HDF5 does not always number it
+    chain = list(_chain(error))
+    # HDF5 tells the number in words only.
+    if any(getattr(e, "errno", None) in FULL or "No space left" in str(e) for e in chain):
         return DiskFull(f"The disk of {path} is full.")
-    return DiskError(f"{path}: {error.strerror or error}.")
+    found = next((e.strerror for e in chain if isinstance(e, OSError) and e.strerror), None)
+    told = HDF5_ERROR.search(" ".join(map(str, chain)))
+    return DiskError(f"{path}: {found or (told[1] if told else error)}.")
+
+
+def blames_disk(error: BaseException) -> bool:
+    """Whether an error comes from the operating system.
+
+    What HDF5 could not write when it flushed or closed a file is a RuntimeError.
+    """
+    return any(isinstance(e, OSError) or HDF5_ERROR.search(str(e)) for e in _chain(error))
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def write_all(file: BinaryIO, data: memoryview, start: int | None = None) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 import time
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from tenmin import system
-from tenmin.errors import DiskError, DiskFull, JournalDamaged, RigError
+from tenmin.errors import JournalDamaged, RigError
 from tenmin.recorder.account import (
     UNFINISHED,
     is_told,
@@ -27,7 +28,13 @@ from tenmin.recorder.chunks import ArrayWriter, ChunkWriter, forget
 from tenmin.recorder.contents import Block, add_contents, spoilt_files, summary
 from tenmin.recorder.dandiset import make_dandiset
 from tenmin.recorder.events import frame_counts, with_times
-from tenmin.recorder.files import FULL, disk_errors, read_lines, write_json
+from tenmin.recorder.files import (
+    blames_disk,
+    disk_error,
+    disk_errors,
+    read_lines,
+    write_json,
+)
 from tenmin.recorder.intervals import find_epochs, is_whole
 from tenmin.recorder.reader import NOTHING, JournalReader
 from tenmin.recorder.skeleton import Places, is_table, session_description, write_skeleton
@@ -199,9 +206,9 @@ class Finaliser:
 
     def close(self) -> None:
         """Close the unfinished file; may be called twice."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
 
 
 def _counts(track: Track) -> tuple[np.ndarray, float] | None:
@@ -263,18 +270,22 @@ def finalise(
             return maker.finish()
         except Changed:
             continue
-        except OSError as error:
-            raise _disk_error(maker.part, error) from error
+        except RigError:
+            raise
+        except Exception as error:
+            if not blames_disk(error):
+                raise
+            raise disk_error(maker.part, error) from error
         finally:
-            maker.close()
-            maker.part.unlink(missing_ok=True)
+            _discard(maker)
 
 
-def _disk_error(path: Path, error: OSError) -> RigError:
-    """HDF5 tells a full disk in words, not always by its number."""
-    if error.errno in FULL or "No space left" in str(error):
-        return DiskFull(f"The disk of {path} is full.")
-    return DiskError(f"{path} cannot be written: {error}.")
+def _discard(maker: Finaliser) -> None:
+    """Remove the unfinished file; a disk that refuses this has refused something else before."""
+    with contextlib.suppress(OSError, RuntimeError):  # HDF5 closes with a RuntimeError
+        maker.close()
+    with contextlib.suppress(OSError):
+        maker.part.unlink(missing_ok=True)
 
 
 def _follow(maker: Finaliser, poll_s: float) -> None:
