@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from tenmin.errors import DiskError, RigError
 from tenmin.eventlog import EventLog
-from tenmin.recorder.journal import write_block
+from tenmin.recorder.journal import commit_all, write_block
 from tenmin.sources import Flow
 from tenmin.tape import Tape
 from tenmin.window import t0_index, window_samples
 
 ROUND_S = 0.1  # one round of reading and writing
+SYNCS = 8  # streams that may wait for the disk at once
 GRACE_S = 1.0  # how long the other streams may take to reach the reference's end
 OVERDUE_S = 5.0  # a reference that stays silent ends the block this long after its planned end
 
@@ -55,6 +57,7 @@ class Recording(threading.Thread):
         self.failure: RigError | None = None
         self.ended: str | None = None
         self.finished = threading.Event()
+        self._syncs = ThreadPoolExecutor(SYNCS, "sync")  # a thread begins when there is work
         self._asked: str | None = None
         self._opened: set[str] = set()
         self._told: dict[str, Any] = {}  # streams as block.json describes them
@@ -135,13 +138,15 @@ class Recording(threading.Thread):
         except OSError as error:
             self._broken(DiskError(f"Writing {self.dot} failed: {error}."))
         finally:
+            self._syncs.shutdown()
             self.finished.set()
 
     def _round(self) -> None:
         self._open()
         for name, tape in self.tapes.items():
             tape.take(self.stop_index if name == self.reference else None)
-            tape.journal.commit(time.monotonic())
+        journals = [tape.journal for tape in self.tapes.values()]
+        commit_all(journals, time.monotonic(), self._syncs)
         if self.t0 is None:
             self._find_t0()
         if self.log.failure is not None:
