@@ -19,9 +19,10 @@ from typing import Any
 from uuid import uuid4
 
 from tenmin import __version__, parent
-from tenmin.crew import Crew
+from tenmin.crew import Crew, Worker
 from tenmin.errors import EngineGone, MessageRefused, RigBusy, RigError
 from tenmin.granted import Granted
+from tenmin.guests import Guests
 from tenmin.job import Job
 from tenmin.launch import EngineSpec, load_spec
 from tenmin.orphan import Orphan, unfinished
@@ -58,6 +59,7 @@ class Engine:
         self.orphan: Orphan | None = unfinished(folder)
         self.result: dict[str, Any] | None = None
         self.crew = Crew(folder, os.environ)
+        self.guests = Guests(self.crew)
         self.server = Server(folder)
         self.granted = Granted()
         self._stopping = False
@@ -109,7 +111,7 @@ class Engine:
         """Start the far side of a simulated rig, and the workers."""
         if self.spec.simulator is not None and self.simulation is None:
             self.simulation = Simulation.start(self.folder, self.spec)
-            self.crew = Crew(self.folder, self.simulation.env)
+            self.crew = self.guests.crew = Crew(self.folder, self.simulation.env)
             self.rig = self.rig.with_devices(self.simulation.devices)
         for role in ("acquirer", "watcher"):
             if not self.crew.of(role):
@@ -156,7 +158,7 @@ class Engine:
             raise RigBusy("A block is running on this rig.")
         self._man()  # an engine that had to finish a dead one's block has no workers yet
         self.result, self._idle_since = None, None
-        whom = (self.crew, self.server, self.granted)
+        whom = (self.crew, self.server, self.granted, self.guests)
         self.job = Job.start(message, self.rig, self.spec, self.folder, *whom)
         self._write_state(self.job.dot)
         return {"dot": str(self.job.dot), "rig": self.rig.id}
@@ -186,23 +188,30 @@ class Engine:
             return
         if isinstance(item.message, messages.Ready):
             worker.ready, worker.granted = True, item.message.granted
-            if worker.role == "watcher" and self.job is not None:
+            if worker.watches and self.job is not None:
                 self.job.man_watcher(worker)
             if worker.role == "acquirer":
                 self._acquirer_ready()
         elif self.job is not None:
             self.job.hear(worker, item.message)
+        if self.guests.has(worker):
+            self.guests.hear(worker, item.message, time.monotonic())
 
     def _acquirer_ready(self) -> None:
         if self.job is not None:
             self.job.man_acquirer()
         if len(self.crew.of("acquirer")) < 2 and not self._stopping:
             self.crew.start_linked("acquirer", "tenmin.acquirer")  # the standby
+        if not self._stopping:
+            self.guests.man()  # only now: their imports delay nobody's start
 
     def _supervise(self) -> None:
         for worker in self.crew.died():
             self.server.forget(worker.name)
             words = self.crew.last_words(worker)
+            if self.guests.has(worker):
+                self._guest_died(worker, words)
+                continue
             if self.job is not None:
                 self.job.lost(worker, words)
             vital = worker.role != "finaliser"  # the file can be made later as well
@@ -215,7 +224,13 @@ class Engine:
                 self.crew.later("acquirer", "tenmin.acquirer")
             elif worker.role == "watcher":
                 self.crew.later("watcher", "tenmin.watcher")
+        self.guests.step(time.monotonic())
         self.crew.start_due()
+
+    def _guest_died(self, worker: Worker, words: str) -> None:
+        fault = self.guests.died(worker, words)
+        if self.job is not None:
+            self.job.fault(fault)
 
     def _give_up(self, role: str, words: str) -> None:
         error = EngineGone(

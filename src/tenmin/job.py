@@ -14,7 +14,7 @@ from uuid import uuid4
 from tenmin import protocol as protocols
 from tenmin import subject as subjects
 from tenmin.block import Block
-from tenmin.crew import Crew, Worker
+from tenmin.crew import CHECK, Crew, Worker
 from tenmin.dot import (
     bytes_needed,
     discard_half_made,
@@ -28,6 +28,7 @@ from tenmin.facts import known, missing, reasons
 from tenmin.filing import Filing
 from tenmin.findings import Findings
 from tenmin.granted import Granted
+from tenmin.guests import Fault, Guests
 from tenmin.hearsay import event_of
 from tenmin.hopeless import hopeless, never_came
 from tenmin.launch import EngineSpec
@@ -71,9 +72,10 @@ class Job:
         crew: Crew,
         server: Server,
         granted: Granted,
+        guests: Guests,
     ) -> None:
         self.rig, self.folder, self.crew, self.server = rig, folder, crew, server
-        self.granted = granted
+        self.granted, self.guests = granted, guests
         self.request = request
         self.protocol = protocols.load(request.protocol or default_protocol(rig))
         self.facts = subjects.merge(rig.facts, request.subject, request.facts)
@@ -108,7 +110,11 @@ class Job:
         for old in rings.glob("*") if rings.exists() else ():
             old.unlink()
         job.man_acquirer()
-        for worker in job.crew.of("watcher"):
+        for fault in job.guests.begin():
+            job.fault(fault)
+        for role in job.guests.waited_for:
+            job.findings.silence(role, "It has not said anything yet.")
+        for worker in job.crew.watchers():
             job.man_watcher(worker)
         return job
 
@@ -136,6 +142,18 @@ class Job:
         """Let a watcher watch."""
         if worker.ready:
             self.server.tell(worker.name, "go", spool=str(self.folder / "spool.json"))
+            if self.guests.has(worker):
+                self.guests.watch(worker, time.monotonic())
+
+    def fault(self, fault: Fault) -> None:
+        """A check of another distribution died: its verdict is UNKNOWN, and nothing else."""
+        if not self.over:
+            self.findings.silence(CHECK + fault.check, fault.text)
+            self._log_fault(fault.check, fault.text)
+
+    def _log_fault(self, check: str, text: str, stream: str = "") -> None:
+        about = f"{check} of {stream}" if stream else check
+        self._log(Event(time.monotonic(), "check_fault", f"{about}: {text}"))
 
     def lost(self, worker: Worker, words: str) -> None:
         """A worker has died, or ended as told."""
@@ -145,7 +163,7 @@ class Job:
             value = f"{worker.role} died and is started again"
             self._log(Event(time.monotonic(), "device_warning", value))
             if worker.role == "watcher":
-                self.findings.silence()
+                self.findings.silence("watcher")
             if worker.name == self._acquirer:
                 self._acquirer = None
                 self._restarts += 1
@@ -179,8 +197,11 @@ class Job:
             if message.data.get("ended"):
                 self._journal_ended(message.data["ended"])
         elif isinstance(message, messages.Verdicts):
-            self._take_verdicts(message)
-        elif isinstance(message, messages.Failed):
+            self._take_verdicts(worker, message)
+        elif isinstance(message, messages.Log) and message.line.get("t") == "check_fault":
+            line = message.line
+            self._log_fault(str(line["check"]), str(line["text"]), str(line["stream"]))
+        elif isinstance(message, messages.Failed) and not self.guests.has(worker):
             error = RigError(message.message, remedy=message.remedy)
             error.exit_code = message.exit_code
             self.fail(error)
@@ -198,15 +219,16 @@ class Job:
                 )
             )
 
-    def _take_verdicts(self, message: messages.Verdicts) -> None:
-        now = time.monotonic()
+    def _take_verdicts(self, worker: Worker, message: messages.Verdicts) -> None:
         try:
-            changed = self.findings.take(message, now, latch=self.block.phase in RUNNING)
+            self.findings.take(worker.role, message, time.monotonic())
         except RigError as error:
             self.fail(error)
-            return
-        for verdict in changed:
-            self._log(Event(now, "verdict", json.dumps(asdict(verdict))))
+
+    def _judge(self) -> None:
+        """Log verdicts that have changed, by what was said or by silence."""
+        for verdict in self.findings.changes(self.now, latch=self.block.phase in RUNNING):
+            self._log(Event(self.now, "verdict", json.dumps(asdict(verdict))))
 
     # Commands --------------------------------------------------------------------------------
 
@@ -248,6 +270,7 @@ class Job:
         error = hopeless(self.block, streams, reference, str(self.dot.parent), self.now)
         if error is not None:
             self.fail(error)
+        self._judge()
         self._move(self.block.step(self.now, self._known()))
         if self.block.phase is Phase.ABORTED and self.error is None:
             self.error = self._why_aborted()
@@ -290,7 +313,7 @@ class Job:
             self._decided = self._block_json()
             path = self._write_spool()
             self._tell("record", spool=str(path))
-            for worker in self.crew.of("watcher"):
+            for worker in self.crew.watchers():
                 self.server.tell(worker.name, "record", spool=str(path))
         elif phase is Phase.ABORTED:
             self._tell("abort", reason="aborted")
@@ -434,7 +457,12 @@ class Job:
             "over": self.over,
             "error": None if self.error is None else str(self.error),
             "t0_index": self.progress.get("t0"),
-            "watcher_lost": self.findings.lost,
+            "watcher_lost": self.findings.lost.get("watcher", {}),
+            "checks_lost": {
+                role.removeprefix(CHECK): lost
+                for role, lost in self.findings.lost.items()
+                if role.startswith(CHECK)
+            },
             "granted": self.granted.told(self.crew, self.progress),
         }
 
