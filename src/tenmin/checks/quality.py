@@ -96,15 +96,14 @@ class Saturation(Check):
         self.stream = stream
         self._counts = np.zeros(stream.n_channels, np.int64)
         self._n = 0
+        given = stream.range_counts
+        self._limits = given and (SATURATION_SHARE * given[0], SATURATION_SHARE * given[1])
 
     def feed(self, piece: Piece) -> None:
         """Count the samples of `piece` that are saturated."""
-        if self.stream.range_counts is None or not len(piece.samples):
+        if self._limits is None:
             return
-        low, high = self.stream.range_counts
-        self._counts += count_saturated(
-            piece.samples, SATURATION_SHARE * low, SATURATION_SHARE * high
-        )
+        count_saturated(piece.samples, *self._limits, self._counts)
         self._n += len(piece.samples)
 
     def tick(self, now_s: float) -> Verdict:
