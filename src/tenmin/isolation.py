@@ -29,6 +29,7 @@ from tenmin.system import Bell, FileLock, behave, spawn, stop_process
 
 TELL_S = 0.1  # between two lines of numbers
 HUNG_S = 6.0  # without a line for longer, the process is taken for hung and killed
+START_S = 30.0  # before its first line: on a busy computer it may have to compile kernels
 RETRY_S = 0.5
 GRACE_S = 2.0
 COUNTERS = (
@@ -131,6 +132,7 @@ class Isolated(threading.Thread):
         self._halt = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
         self._heard_s = time.monotonic()
+        self._patience_s = START_S
 
     @property
     def pid(self) -> int | None:
@@ -145,10 +147,10 @@ class Isolated(threading.Thread):
                 args = [sys.executable, "-m", "tenmin.isolation", str(self._spec())]
                 pipe = subprocess.PIPE
                 self._process = spawn(args, stdin=pipe, stdout=pipe, stderr=errors)
-            self._heard_s = time.monotonic()
+            self._heard_s, self._patience_s = time.monotonic(), START_S
             threading.Thread(target=self._watch, args=(self._process,), daemon=True).start()
             for line in _lines(self._process.stdout):
-                self._heard_s = time.monotonic()
+                self._heard_s, self._patience_s = time.monotonic(), HUNG_S
                 self._take(line)
             code = self._process.wait()
             if not self._halt.is_set() and self.fatal is None:
@@ -181,7 +183,7 @@ class Isolated(threading.Thread):
     def _watch(self, process: subprocess.Popen[bytes]) -> None:
         """Kill the process when it hangs: a library may block for ever."""
         while process.poll() is None and not self._halt.wait(TELL_S):
-            if time.monotonic() - self._heard_s > HUNG_S:
+            if time.monotonic() - self._heard_s > self._patience_s:
                 process.kill()
 
     def _died(self, code: int) -> None:
