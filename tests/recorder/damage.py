@@ -208,3 +208,8 @@ def _said(harm: Harm, result: Mapping[str, Any], whole: Path, harmed: Path) -> l
 
 def _newline(whole: Path, harm: Harm) -> bool:
     return (whole / harm.file).read_bytes()[harm.at : harm.at + 1] == b"\n"
+
+
+def result_of(folder: Path) -> dict[str, Any]:
+    """What the finaliser says of its file."""
+    return json.loads((folder / "result.json").read_text("utf-8"))
