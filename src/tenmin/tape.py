@@ -161,20 +161,3 @@ def _first(piece: Piece, n: int) -> Piece:
     """A piece without what comes after its first `n` samples."""
     times = None if piece.device_time is None else piece.device_time[:n]
     return piece._replace(samples=piece.samples[:n], device_time=times)
-
-    @property
-    def came(self) -> int:
-        """Sequence number of the next sample that its source will put into the ring."""
-        assert self.flow.ring is not None
-        return self.flow.ring.written
-
-    @property
-    def done(self) -> int:
-        """Sequence number in the ring behind what has been written; another thread may ask."""
-        return self._done
-
-    @property
-    def row_bytes(self) -> int:
-        """Bytes of one sample in the journal, with its device time."""
-        assert self.flow.stream is not None
-        return self.flow.stream.bytes_per_sample + (8 if self.flow.stream.timed else 0)
