@@ -41,7 +41,8 @@ class Crew:
     Attributes
     ----------
     folder : Path
-        The rig's folder in the runtime directory; each worker's output goes to a file there.
+        The rig's folder in the runtime directory; each worker's output goes to a file there, which
+        is removed when the worker ends well.
     env : mapping
         Their environment.
     workers : dict of str to Worker
@@ -86,6 +87,8 @@ class Crew:
         gone = [w for w in self.workers.values() if w.process.poll() is not None]
         for worker in gone:
             del self.workers[worker.name]
+            if worker.process.returncode == 0:  # an engine serves many blocks
+                self._log(worker.name).unlink(missing_ok=True)
             if not worker.leaving:
                 self.deaths[worker.role] = self.deaths.get(worker.role, 0) + 1
         return gone
@@ -119,6 +122,9 @@ class Crew:
             output.seek(0, os.SEEK_END)
             output.seek(max(0, output.tell() - n_bytes))
             return output.read().decode("utf-8", "replace").strip()
+
+    def _log(self, name: str) -> Path:
+        return self.folder / f"{name}.log"
 
     def dismiss(self) -> None:
         """End all of them."""
