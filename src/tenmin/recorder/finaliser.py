@@ -321,7 +321,7 @@ def main(arguments: list[str] | None = None) -> int:
     system.behave("finaliser")
     system.writable_caches()
     try:
-        with system.FileLock(told.dot / "finaliser.lock"):
+        with disk_errors(told.dot), system.FileLock(told.dot / "finaliser.lock"):
             finalise(told.dot, follow=told.follow, apart=told.follow)
     except RigError as error:
         print(error, file=sys.stderr)
