@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
 
 from tenmin.errors import DiskError, DiskFull, RigError
+from tenmin.system.pages import take_huge_pages
 from tenmin.system.platform import HERE, Platform
 
 REPLACE_TRIES = 20
@@ -223,7 +224,7 @@ def free_bytes(path: Path) -> int:
 def map_file(
     path: Path, size: int | None = None, *, write: bool = True, platform: Platform = HERE
 ) -> mmap.mmap:
-    """A file as memory that processes share.
+    """A file as memory that processes share; on large pages as far as there are any.
 
     Parameters
     ----------
@@ -251,6 +252,7 @@ def map_file(
         fd = os.open(path, flags, 0o600)
         try:
             if size is not None:
+                take_huge_pages(fd, size, platform=platform)
                 _allocate(fd, size, platform)
             return mmap.mmap(fd, 0, access=mmap.ACCESS_WRITE if write else mmap.ACCESS_READ)
         finally:
