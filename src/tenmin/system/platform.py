@@ -25,6 +25,8 @@ class Platform:
         ``os.fdatasync``; ``F_FULLFSYNC`` of macOS; else ``os.fsync``.
     fallocate : bool
         Space can be reserved; else zeros are written, or nothing is reserved.
+    starts_writing : bool
+        ``sync_file_range``; else bytes go to the disk when the system likes, or are synced.
     unix_sockets : bool
         Sockets with a path; else loopback.
     shm : bool
@@ -48,6 +50,7 @@ class Platform:
     fdatasync: bool
     full_fsync: bool
     fallocate: bool
+    starts_writing: bool
     unix_sockets: bool
     shm: bool
     proc: bool
@@ -72,6 +75,7 @@ def _found() -> Platform:
         fdatasync=hasattr(os, "fdatasync"),
         full_fsync=sys.platform == "darwin",
         fallocate=hasattr(os, "posix_fallocate") and linux,
+        starts_writing=linux,
         unix_sockets=hasattr(socket, "AF_UNIX") and not windows,  # Windows' have no datagrams
         shm=linux and os.access("/dev/shm", os.W_OK),
         proc=linux and os.path.exists("/proc/self/status"),
