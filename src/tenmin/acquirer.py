@@ -56,6 +56,7 @@ class Acquirer:
         self._ended: str | None = None  # how an earlier acquirer ended the journal
         self._bell = Bell(folder / "watcher.wake")
         self._pair_at = 0.0
+        self._silenced = False  # devices are stopped before their time
         self._rings_told: set[str] = set()
 
     def begin(self, spool: dict[str, Any]) -> None:
@@ -71,6 +72,9 @@ class Acquirer:
             for flow in self.flows.values():
                 flow.restore()
             self._resume(spool, _written(Path(spool["dot"]) / "acquirer.jsonl"))
+        self._silenced = self._relieved()
+        if self._silenced:
+            return  # the rings are full: what they hold is written, and nothing more
         for source in self.sources:
             source.start()
 
@@ -129,16 +133,20 @@ class Acquirer:
     def _clock_pair(self) -> None:
         self._pair_at = time.monotonic() + CLOCK_PAIR_S
         utc = datetime.now(UTC).isoformat()
-        self.log.write({"t": "clock_pair", "host_ns": time.monotonic_ns(), "utc": utc}, sync=True)
+        self.log({"t": "clock_pair", "host_ns": time.monotonic_ns(), "utc": utc}, sync=True)
 
     def record(self, block: dict[str, Any], resumed: dict[str, Any] | None = None) -> None:
         """Write everything from now on."""
         self.spool["block"] = block
         self.recording = Recording(Path(self.spool["dot"]), block, self.flows, self.log, resumed)
-        self.recording.begin()
+        self.recording.start()
 
     def tick(self) -> None:
         """Do what is due by the clock."""
+        if self._relieved() and not self._silenced:
+            self._silenced = True
+            for source in self.sources:
+                source.halt()
         if self._pair_at > 0:
             self._tell_rings()
             if time.monotonic() >= self._pair_at:
@@ -149,6 +157,10 @@ class Acquirer:
         apart = [source for source in self.sources if isinstance(source, Isolated)]
         drivers = {source.name_of_device: source.granted for source in apart}
         return {"rings": self._mapped(), "drivers": drivers}
+
+    def _relieved(self) -> bool:
+        """Whether the devices must be silent, so that the disk can take what is in the rings."""
+        return self.recording is not None and self.recording.watch(time.monotonic())
 
     def fatal(self) -> RigError | None:
         """What makes going on pointless, if anything does."""
@@ -165,6 +177,8 @@ class Acquirer:
         if recording is not None:
             for name, tape in recording.tapes.items():
                 streams[name] |= tape.numbers()
+            for name, pressure in list(recording.pressures.items()):
+                streams[name] |= pressure.as_dict()
         dot = self.spool.get("dot")
         return {
             "streams": streams,

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from tenmin.crew import CHECK
-from tenmin.recorder.journal import JsonLog
+from tenmin.eventlog import EventLog
 from tenmin.service import messages
 from tenmin.verdict import UNKNOWN, WARN, Verdict, at_least_as_bad
 
 SILENT_S = 3.0  # older verdicts say nothing about now
+GAUGED_S = 1.0  # between the engine's own values in the log
 LONG_AGO = float("-inf")
 
 Key = tuple[str, str]  # check, stream
@@ -49,10 +50,12 @@ class Findings:
     def __init__(self, dot: Path) -> None:
         self.worst: dict[Key, Verdict] = {}
         self.lost: dict[str, dict[str, int]] = {}
-        self._metrics = JsonLog(dot / "metrics.jsonl")
+        self._metrics = EventLog()
+        self._metrics.open(dot / "metrics.jsonl")
         self._said: dict[Key, Said] = {}
         self._levels: dict[Key, str] = {}  # as last returned by `changes`
         self._why: dict[str, str] = {}  # of sources that are silent
+        self._gauged_s = LONG_AGO
 
     def take(self, source: str, message: messages.Verdicts, now_s: float) -> None:
         """Take what a source says.
@@ -71,7 +74,28 @@ class Findings:
         for verdict in said:
             self._said[verdict.check, verdict.stream] = Said(verdict, source, now_s)
         values = [[v.check, v.stream, v.level, v.value] for v in said]
-        self._metrics.write({"host_s": now_s, "values": values})
+        self._note(now_s, values)
+
+    def gauge(self, verdicts: Iterable[Verdict], now_s: float) -> None:
+        """Take what the engine itself finds, at any pace; it is logged once a second.
+
+        Raises
+        ------
+        RigError
+            The log could not be written.
+        """
+        found = list(verdicts)
+        for verdict in found:
+            self._said[verdict.check, verdict.stream] = Said(verdict, "engine", now_s)
+        if found and now_s - self._gauged_s >= GAUGED_S:
+            self._gauged_s = now_s
+            values = [[v.check, v.stream, v.level, v.value] for v in found]
+            self._note(now_s, values)
+
+    def _note(self, now_s: float, values: list[list[Any]]) -> None:
+        self._metrics({"host_s": now_s, "values": values})
+        if self._metrics.failure is not None:
+            raise self._metrics.failure
 
     def silence(self, source: str, why: str = "") -> None:
         """A source died: what it said is UNKNOWN until it says something again."""

@@ -15,6 +15,7 @@ from tenmin import protocol as protocols
 from tenmin import subject as subjects
 from tenmin.block import Block
 from tenmin.crew import CHECK, Crew, Worker
+from tenmin.disk_watch import DiskWatch
 from tenmin.dot import (
     bytes_needed,
     discard_half_made,
@@ -24,6 +25,7 @@ from tenmin.dot import (
     session_id,
 )
 from tenmin.errors import DeviceLost, EngineGone, MessageRefused, RigError, StreamNeverStarted
+from tenmin.eventlog import EventLog
 from tenmin.facts import known, missing, reasons
 from tenmin.filing import Filing
 from tenmin.findings import Findings
@@ -36,12 +38,13 @@ from tenmin.orphan import IN_PROGRESS
 from tenmin.outcome import outcome
 from tenmin.phases import Event, Facts, Phase
 from tenmin.phases import Request as BlockRequest
-from tenmin.recorder.journal import JsonLog, write_json
+from tenmin.pressure import TOO_SLOW, of_block, reason_in, verdicts
+from tenmin.recorder.journal import write_json
 from tenmin.rig import Rig
 from tenmin.service import messages
 from tenmin.service.server import Server
 from tenmin.software import versions
-from tenmin.system import free_bytes
+from tenmin.verdict import OK
 from tenmin.window import window_samples
 
 ENDED = (Phase.SUMMARISED, Phase.ABORTED)
@@ -86,8 +89,11 @@ class Job:
         code = str(self.facts.get("subject.code") or "unknown")
         out = Path(request.out or spec.out or "tenmin-data").absolute()
         self.dot = make_folder(out, code, rig.simulated)
-        self.events = JsonLog(self.dot / "events.jsonl")
+        self.events = EventLog()  # a slow disk must not keep the engine from its clients
+        self.events.open(self.dot / "events.jsonl")
         self.findings = Findings(self.dot)
+        self.disk = DiskWatch(self.dot)
+        self.disk.look(self.now, {}, recording=False)
         self.filing = Filing(self.dot, crew)
         self.progress: dict[str, Any] = {"streams": {}}
         self.error: RigError | None = None
@@ -208,6 +214,8 @@ class Job:
 
     def _journal_ended(self, reason: str) -> None:
         self._ended, self._reached_end = True, reason == "complete"
+        if reason == TOO_SLOW and (error := reason_in(self.dot)) is not None:
+            self.fail(error)
         if reason == "reference lost":
             told = self.progress["streams"].get(self.rig.primary.name, {}).get("error")
             self.fail(
@@ -229,6 +237,23 @@ class Job:
         """Log verdicts that have changed, by what was said or by silence."""
         for verdict in self.findings.changes(self.now, latch=self.block.phase in RUNNING):
             self._log(Event(self.now, "verdict", json.dumps(asdict(verdict))))
+
+    def _look_at_disk(self) -> None:
+        """Its speed before the recording; while recording, whether it keeps up and lasts."""
+        streams, began_s = self.progress["streams"], self.block.record_at
+        self.disk.look(self.now, streams, recording=began_s is not None)
+        if self.block.phase is Phase.SETTLE:
+            self.disk.measure()
+        if began_s is None:
+            return
+        end_s = began_s + self.block.target_s + 2 * self.block.plan.pads_s
+        found = self.disk.verdict(self.now, max(0.0, end_s - self.now))
+        if found.level != OK and found.onset_s == self.now:
+            self._log(Event(self.now, "device_warning", found.action))
+        try:
+            self.findings.gauge([*verdicts(streams), found], self.now)
+        except RigError as error:
+            self.fail(error)
 
     # Commands --------------------------------------------------------------------------------
 
@@ -266,6 +291,7 @@ class Job:
             self.filing.step(self._ended, self._closed)
             if self.filing.given_up:
                 self._unwritten()
+        self._look_at_disk()
         streams, reference = self.progress["streams"], self.rig.primary.name
         error = hopeless(self.block, streams, reference, str(self.dot.parent), self.now)
         if error is not None:
@@ -306,6 +332,7 @@ class Job:
             self._settle_ns = time.monotonic_ns()
             self._tell("settle")
         elif phase is Phase.RECORDING:
+            self.disk.restart()
             for name in never_came(self.progress["streams"]):
                 told = f"{name} delivers nothing; the block goes on without it"
                 self._log(Event(time.monotonic(), "device_warning", told))
@@ -347,8 +374,8 @@ class Job:
             reference=self.rig.primary.name,
             verdicts=self.findings.current(self.now),
             missing_facts=self.absent,
-            disk_free_bytes=free_bytes(self.dot),
             disk_need_bytes=needed,
+            **self.disk.facts(),
             clock_points_s=self.progress.get("clock_points_s") or 0.0,
             window_s=window,
             clean_s=None,
@@ -422,6 +449,7 @@ class Job:
             "simulated": self.rig.simulated,
             "nonstandard": self.block.plan.nonstandard,
             "software": versions(),
+            "disk": self.disk.told(),
             "granted": self.granted.told(self.crew, self.progress),
             "position": self.request.position,
             "seconds": self.block.plan.seconds,
@@ -439,15 +467,15 @@ class Job:
         }
 
     def _log(self, event: Event) -> None:
-        try:
-            self.events.write(event.as_dict(), sync=event.code == "phase")
-        except RigError as error:
-            self.fail(error)
+        self.events(event.as_dict(), sync=event.code == "phase")
+        if self.events.failure is not None:
+            self.fail(self.events.failure)
         self.server.publish("event", event.as_dict())
 
     def snapshot(self) -> dict[str, Any]:
         """What clients see, ten times a second."""
-        told = self.block.snapshot(self.now, self._known()).as_dict()
+        pressed = of_block(self.progress["streams"])
+        told = self.block.snapshot(self.now, self._known(), backpressure=pressed).as_dict()
         streams = [{"name": n, **numbers} for n, numbers in self.progress["streams"].items()]
         return {
             **told,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from tenmin.system.awake import Awake
+from tenmin.system.disk import occupied_bytes, write_speed
 from tenmin.system.files import (
     free_bytes,
     map_file,
@@ -23,6 +24,7 @@ from tenmin.system.files import (
 from tenmin.system.locks import FileLock
 from tenmin.system.manners import (
     FIFO_PRIORITY,
+    IMPORTS,
     behave,
     freeze_garbage,
     lock_memory,
@@ -39,6 +41,7 @@ from tenmin.system.wake import Bell, Wake, has_unix_sockets, local_endpoint
 __all__ = [
     "ALL_PAGES",
     "FIFO_PRIORITY",
+    "IMPORTS",
     "HERE",
     "MIRROR_UNIT",
     "Awake",
@@ -59,6 +62,7 @@ __all__ = [
     "lower_priority",
     "map_file",
     "map_mirrored",
+    "occupied_bytes",
     "on_signals",
     "power_source",
     "preallocate",
@@ -75,6 +79,7 @@ __all__ = [
     "sync",
     "sync_dir",
     "writable_caches",
+    "write_speed",
 ]
 
 
