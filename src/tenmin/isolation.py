@@ -25,7 +25,7 @@ from tenmin.ring import Ring
 from tenmin.source import DeviceConfig, is_derived
 from tenmin.sources import Flow, Source, make_driver
 from tenmin.stream import Stream
-from tenmin.system import Bell, FileLock, behave, spawn, stop_process
+from tenmin.system import IMPORTS, Bell, FileLock, behave, spawn, stop_process
 
 TELL_S = 0.1  # between two lines of numbers
 HUNG_S = 6.0  # without a line for longer, the process is taken for hung and killed
@@ -146,7 +146,7 @@ class Isolated(threading.Thread):
             with words.open("ab") as errors:
                 args = [sys.executable, "-m", "tenmin.isolation", str(self._spec())]
                 pipe = subprocess.PIPE
-                self._process = spawn(args, stdin=pipe, stdout=pipe, stderr=errors)
+                self._process = spawn(args, stdin=pipe, stdout=pipe, stderr=errors, below=IMPORTS)
             self._heard_s, self._patience_s = time.monotonic(), START_S
             threading.Thread(target=self._watch, args=(self._process,), daemon=True).start()
             for line in _lines(self._process.stdout):

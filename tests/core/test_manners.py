@@ -26,7 +26,9 @@ CHILD = (
     "import json, subprocess, sys; from tenmin import system\n"
     "granted = system.behave('acquirer')\n"
     "code = 'from tenmin import system; print(system.priority_of())'\n"
-    "child = system.spawn([sys.executable, '-c', code], stdout=subprocess.PIPE)\n"
+    "below = int(sys.argv[1]) if sys.argv[1:] else None\n"
+    "pipe = subprocess.PIPE\n"
+    "child = system.spawn([sys.executable, '-c', code], stdout=pipe, below=below)\n"
     "print(json.dumps([granted['priority'], child.communicate()[0].decode().strip()]))\n"
 )
 
@@ -71,6 +73,12 @@ def test_what_a_raised_process_starts_is_not_raised():
     assert child == "normal"
     if HERE.scheduler and os.geteuid() == 0:
         assert own != child
+
+
+@posix_only
+def test_a_program_may_begin_some_steps_below_one_that_was_granted_real_time():
+    own, child = said(CHILD, "2")
+    assert child == own.replace("fifo 10", "fifo 8").replace("nice -10", "nice -8")
 
 
 def test_a_program_that_cannot_be_started_is_an_error_at_any_priority():

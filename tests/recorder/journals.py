@@ -164,6 +164,7 @@ def make(
         "simulated": simulated,
         "nonstandard": seconds != 600.0,
         "software": {"tenmin": "0.1.0", "numpy": np.__version__},
+        "granted": {"host.power": "mains", "acquirer.priority": "fifo 10"},
         "position": "standalone",
         "seconds": seconds,
         "pad_s": pad_s,

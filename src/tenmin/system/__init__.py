@@ -41,8 +41,8 @@ from tenmin.system.wake import Bell, Wake, has_unix_sockets, local_endpoint
 __all__ = [
     "ALL_PAGES",
     "FIFO_PRIORITY",
-    "IMPORTS",
     "HERE",
+    "IMPORTS",
     "MIRROR_UNIT",
     "Awake",
     "Bell",

@@ -18,6 +18,7 @@ T = TypeVar("T")
 
 FIFO_PRIORITY = 10  # above every ordinary program, below the kernel's own interrupt threads (50)
 NICE, LAST = -10, 19
+IMPORTS = 2  # steps below: a driver's process comes back ahead of others, behind all samples
 CLASSES = {
     0x80: "high",
     0x8000: "above normal",
@@ -92,7 +93,7 @@ def raise_priority(below: int = 0, *, platform: Platform = HERE) -> dict[str, st
     """Run ahead of other programs where that is granted, and say what was.
 
     On Linux it holds for the calling thread and the threads that it starts, and for no program:
-    see `unhurried`.
+    see `starting`.
 
     Parameters
     ----------
@@ -118,19 +119,30 @@ def raise_priority(below: int = 0, *, platform: Platform = HERE) -> dict[str, st
     return {"priority": "normal"}
 
 
-def unhurried(start: Callable[[], T], *, platform: Platform = HERE) -> T:
-    """Call what starts a program so that it does not inherit a raised priority.
+def starting(start: Callable[[], T], below: int | None = None, *, platform: Platform = HERE) -> T:
+    """Call what starts a program, which inherits a raised priority only in part.
 
-    A program at its imports would hold up the samples, and that of a stranger has no right to
-    real-time priority; each one asks for itself. What a thread may not take back from itself is
-    done in one of its own.
+    At its imports it would hold up the samples, and that of a stranger has no right to real-time
+    priority; each one asks for its own when it is warm. What a thread may not take back from
+    itself is done in one of its own.
+
+    Parameters
+    ----------
+    start : callable
+        Starts the program.
+    below : int, optional
+        Steps below the highest priority at which it begins, where this thread has a raised one;
+        None stands for ordinary priority.
     """
     reset = getattr(os, "SCHED_RESET_ON_FORK", None)
     if reset is None or not platform.scheduler or not _is_raised():
         return start()
 
     def call() -> T:
-        os.sched_setscheduler(0, os.sched_getscheduler(0) | reset, os.sched_getparam(0))
+        if below is None:
+            os.sched_setscheduler(0, os.sched_getscheduler(0) | reset, os.sched_getparam(0))
+        else:
+            raise_priority(below, platform=platform)
         return start()
 
     with ThreadPoolExecutor(1) as thread:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tenmin.system.manners import unhurried
+from tenmin.system.manners import starting
 from tenmin.system.platform import HERE, Platform, kernel32
 
 
@@ -23,9 +23,10 @@ def spawn(
     stdout: int | Any = None,
     stderr: int | Any = None,
     env: Mapping[str, str] | None = None,
+    below: int | None = None,
     platform: Platform = HERE,
 ) -> subprocess.Popen[bytes]:
-    """Start a program, at ordinary priority however high this one runs.
+    """Start a program, at ordinary priority unless told otherwise.
 
     Parameters
     ----------
@@ -37,6 +38,8 @@ def spawn(
         As for `subprocess.Popen`; a detached program should not hold a terminal.
     env : mapping, optional
         Its whole environment; this one's where None.
+    below : int, optional
+        It begins so many steps below the highest priority, if this program has a raised one.
     """
     started: dict[str, Any] = {"start_new_session": True} if detached else {}
     if not platform.posix:
@@ -44,7 +47,9 @@ def spawn(
         group, detach, no_window = 0x200, 0x8, 0x08000000  # winbase.h, CREATE_NEW_PROCESS_GROUP …
         started = {"creationflags": group | (detach if detached else no_window)}
     started |= {"stdin": stdin, "stdout": stdout, "stderr": stderr, "env": env}
-    return unhurried(lambda: subprocess.Popen(args, close_fds=True, **started), platform=platform)
+    return starting(
+        lambda: subprocess.Popen(args, close_fds=True, **started), below, platform=platform
+    )
 
 
 def stop_process(proc: subprocess.Popen[Any], grace_s: float = 5.0) -> int:
