@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import math
 import os
 import shutil
 import time
@@ -17,8 +16,6 @@ from tenmin.commands.console import Console, add_json
 from tenmin.commands.record import POSITIONS
 
 LISTEN_S = 3.0  # how long a device may take to its first samples
-BLOCK_S = 600.0 + 2 * 30.0
-DISK_FACTOR = 3.0  # science.md A.1: free space of three blocks
 RING_S = 10.0
 CLOCK_RESOLUTION_S = 1e-3
 EARLIEST = 1_767_225_600  # 2026-01-01: a computer whose clock shows less has lost its battery
@@ -102,6 +99,7 @@ def _praise(findings: list[Finding]) -> str:
 
 
 def _all(args: argparse.Namespace) -> Iterator[Finding]:
+    from tenmin.commands.check_disk import disk
     from tenmin.commands.check_machine import machine
     from tenmin.errors import RigError
     from tenmin.rig import load_rig
@@ -128,7 +126,7 @@ def _all(args: argparse.Namespace) -> Iterator[Finding]:
         except RigError as error:
             yield _failed("devices", error)
     yield _memory(bytes_per_s)
-    yield _disk(Path(args.out or "tenmin-data").absolute(), bytes_per_s)
+    yield from disk(Path(args.out or "tenmin-data").absolute(), bytes_per_s)
 
 
 def _before(args: argparse.Namespace, rig: Any) -> Iterator[Finding]:
@@ -283,6 +281,7 @@ def _bytes_per_s(stream: Any) -> float:
 
 def _memory(bytes_per_s: float | None) -> Finding:
     """Room for the rings, which are mapped files in the runtime folder."""
+    from tenmin.commands.check_disk import size, unknown_need
     from tenmin.errors import RigError
     from tenmin.system import free_bytes, runtime_dir
 
@@ -294,36 +293,9 @@ def _memory(bytes_per_s: float | None) -> Finding:
         text = f"{folder} cannot be written"
         return Finding("memory", False, text, "Name another by TENMIN_RUNTIME_DIR.", 3)
     if bytes_per_s is None:
-        return _room("memory", f"{_size(free_bytes(folder))} free in {folder}")
+        return unknown_need("memory", f"{size(free_bytes(folder))} free in {folder}")
     free, need = free_bytes(folder), bytes_per_s * RING_S
-    text = f"{_size(free)} free in {folder}, {_size(need)} needed"
+    text = f"{size(free)} free in {folder}, {size(need)} needed"
     if free < need:
         return Finding("memory", False, text, "Free it or set TENMIN_RUNTIME_DIR.", 3)
     return Finding("memory", True, text)
-
-
-def _disk(out: Path, bytes_per_s: float | None) -> Finding:
-    """Room for three blocks where they will be written."""
-    from tenmin.system import free_bytes
-
-    there = next(p for p in (out, *out.parents) if p.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        text = f"{there} is no folder that may be written"
-        return Finding("disk", False, text, "Choose another folder with --out.", 3)
-    if bytes_per_s is None:
-        return _room("disk", f"{_size(free_bytes(there))} free in {there}")
-    free, need = free_bytes(there), bytes_per_s * BLOCK_S * DISK_FACTOR
-    text = f"{_size(free)} free in {there}, {_size(need)} needed for three blocks"
-    if free < need:
-        return Finding("disk", False, text, "Free space or choose another disk with --out.", 3)
-    return Finding("disk", True, text)
-
-
-def _room(check: str, free: str) -> Finding:
-    text = f"{free}; how much is needed is known when every device answers"
-    return Finding(check, True, text, looked=False)
-
-
-def _size(n: float) -> str:
-    power = min(4, int(math.log(n, 1000))) if n >= 1 else 0
-    return f"{n / 1000**power:.3g} {('B', 'kB', 'MB', 'GB', 'TB')[power]}"
