@@ -45,11 +45,14 @@ class Findings:
         The worst verdict of the recording by check and stream.
     lost : dict of str to dict of str to int
         By source and stream: samples that were not looked at.
+    delays : dict of str to dict of str to dict
+        By source and stream: how late the checks were in the last second, see `tenmin.delays`.
     """
 
     def __init__(self, dot: Path) -> None:
         self.worst: dict[Key, Verdict] = {}
         self.lost: dict[str, dict[str, int]] = {}
+        self.delays: dict[str, dict[str, dict[str, float]]] = {}
         self._metrics = EventLog()
         self._metrics.open(dot / "metrics.jsonl")
         self._said: dict[Key, Said] = {}
@@ -66,6 +69,9 @@ class Findings:
             The log could not be written.
         """
         self.lost.setdefault(source, {}).update(message.lost)
+        late = {name: delay.model_dump() for name, delay in message.delays.items()}
+        kept = self.delays.get(source, {}).items()
+        self.delays[source] = {n: delay for n, delay in kept if n not in message.lost} | late
         self._why.pop(source, None)
         self._said.pop((source.removeprefix(CHECK), ""), None)
         said = [Verdict(**verdict.model_dump()) for verdict in message.verdicts]
@@ -100,6 +106,7 @@ class Findings:
     def silence(self, source: str, why: str = "") -> None:
         """A source died: what it said is UNKNOWN until it says something again."""
         self._why[source] = why
+        self.delays.pop(source, None)
         mine = [key for key, said in self._said.items() if said.source == source]
         for key in mine:
             self._said[key] = replace(self._said[key], at_s=LONG_AGO)

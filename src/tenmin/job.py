@@ -486,6 +486,7 @@ class Job:
             "error": None if self.error is None else str(self.error),
             "t0_index": self.progress.get("t0"),
             "watcher_lost": self.findings.lost.get("watcher", {}),
+            "watcher_delays": self.findings.delays.get("watcher", {}),
             "checks_lost": {
                 role.removeprefix(CHECK): lost
                 for role, lost in self.findings.lost.items()

@@ -22,6 +22,7 @@ from tenmin import ring
 from tenmin.checks import _kernels
 from tenmin.checks.guard import Guarded, guarded
 from tenmin.checks.quality import OWN
+from tenmin.delays import Delays
 from tenmin.errors import RigError
 from tenmin.parent import Parent
 from tenmin.ring import Piece, Reader, Ring
@@ -62,6 +63,7 @@ class Watched:
         regular = ring.stream.is_regular
         self._at_once = math.ceil(AT_ONCE_S * ring.stream.rate_hz) if regular else AT_ONCE
         self._onsets: dict[str, tuple[str, float]] = {}
+        self.delays = Delays()
 
     def feed(self) -> None:
         """Give what is new to every check, for `FEED_S` at most."""
@@ -84,6 +86,7 @@ class Watched:
 
     def fed(self, piece: Piece) -> None:
         """Every check has seen a piece."""
+        self.delays.add(time.monotonic_ns() - piece.host_ns)
         # Asked afterwards: what was overwritten while it was checked counts as lost here.
         if not self.reader.valid(piece):
             for check in self.checks:
@@ -92,9 +95,12 @@ class Watched:
     def _skip(self) -> None:
         """Go on with the newest: who is this late would only see what is being overwritten."""
         newest = self.ring.reader()
-        newest.lost_samples = self.reader.lost_samples + newest.position - self._next
-        self.reader = newest
+        skipped = newest.position - self._next
+        newest.lost_samples = self.reader.lost_samples + skipped
+        self.reader, self._next = newest, newest.position
         self._waiting.clear()
+        for check in self.checks:
+            check.skipped(skipped)
 
     def tick(self, now_s: float) -> list[Verdict]:
         """The verdicts at `now_s`, each with the time since when its level holds."""
@@ -208,7 +214,9 @@ class Watcher:
         for watched in self.streams.values():
             verdicts = [asdict(verdict) for verdict in watched.tick(now_s)]
             lost = {watched.stream.name: watched.reader.lost_samples}
-            self.link.send("verdicts", verdicts=verdicts, lost=lost)
+            late = watched.delays.take()
+            delays = {watched.stream.name: late} if late else {}
+            self.link.send("verdicts", verdicts=verdicts, lost=lost, delays=delays)
             for line in watched.faults():
                 self.link.send("log", line=line)
 

@@ -232,12 +232,23 @@ class Judged(BaseModel):
     action: Text = ""
 
 
+class Delay(BaseModel):
+    """How old the pieces of the last second were when their last check was done."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    n: Annotated[int, Field(ge=1)]
+    p50_ms: Annotated[float, Field(ge=0)]
+    p99_ms: Annotated[float, Field(ge=0)]
+
+
 class Verdicts(_Message):
     """What the checks of a worker say now about one stream, or several."""
 
     type: Literal["verdicts"] = "verdicts"
     verdicts: list[Judged]
     lost: dict[str, int] = Field(default_factory=dict)  # stream -> samples it came too late for
+    delays: dict[str, Delay] = Field(default_factory=dict)  # of each stream that delivered
 
 
 class Failed(_Message):
