@@ -1,13 +1,15 @@
 """The wall clock is set by an hour while a block runs, as by a time server or a hand.
 
-libfaketime does it in our own processes only: the machine's clock stays as it is. It is looked for
-where Debian puts it, or at ``TENMIN_FAKETIME``, the path of ``libfaketimeMT.so.1``.
+A library that is preloaded into our own processes does it: the machine's clock stays as it is.
+libfaketime cannot: with the monotonic clock left alone, Python's ``time.sleep`` fails in it.
 """
 
 from __future__ import annotations
 
-import os
 import random
+import shutil
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,24 +18,16 @@ import h5py
 from tests.soak.faults import BlockFault
 from tests.soak.stage import Outcome, Stage
 
-LIBRARY = "libfaketimeMT.so.1"
+SOURCE = Path(__file__).with_name("wall_clock.c")
 STEP_S = 3600
 NEAR_S = 300.0  # a block and what surrounds it are shorter
 
 
-def library() -> Path | None:
-    """The library, if it is here."""
-    named = os.environ.get("TENMIN_FAKETIME")
-    if named:
-        return Path(named) if Path(named).exists() else None
-    return next(iter(Path("/usr/lib").glob(f"*/faketime/{LIBRARY}")), None)
-
-
 def missing() -> str:
     """Why the clock cannot be stepped here."""
-    if library() is not None:
-        return ""
-    return f"no {LIBRARY}: install Debian's libfaketime, or name it by TENMIN_FAKETIME"
+    if sys.platform != "linux":
+        return "a library is preloaded for it, on Linux only"
+    return "" if shutil.which("cc") else "no C compiler (cc) that makes the library for it"
 
 
 def step(name: str, seconds: int) -> BlockFault:
@@ -54,21 +48,20 @@ def step(name: str, seconds: int) -> BlockFault:
 
 
 def _prepare(stage: Stage) -> None:
+    library = stage.folder / "wall_clock.so"
+    subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", library, SOURCE, "-ldl"], check=True)
     _set(stage, 0)
-    stage.env.update(
-        LD_PRELOAD=str(library()),
-        FAKETIME_TIMESTAMP_FILE=str(stage.folder / "clock"),
-        FAKETIME_NO_CACHE="1",
-        FAKETIME_DONT_FAKE_MONOTONIC="1",
-        # threads wait by the monotonic clock; what waits for a time of day waits truly
-        FAKETIME_DONT_RESET="1",
-    )
+    stage.env.update(LD_PRELOAD=str(library), TENMIN_WALL_CLOCK=str(_clock(stage)))
+
+
+def _clock(stage: Stage) -> Path:
+    return stage.folder / "wall_clock"
 
 
 def _set(stage: Stage, seconds: int) -> None:
-    part = stage.folder / "clock.part"
-    part.write_text(f"{seconds:+}\n")
-    part.replace(stage.folder / "clock")
+    # every process maps this file: it is written in place, all of its bytes at once
+    with _clock(stage).open("r+b" if _clock(stage).exists() else "wb", buffering=0) as clock:
+        clock.write(seconds.to_bytes(8, sys.byteorder, signed=True))
 
 
 def _judge(stage: Stage, outcome: Outcome) -> list[str]:

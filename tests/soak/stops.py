@@ -12,6 +12,7 @@ from tests.soak.stage import Stage
 from tests.system.killing import EVERYONE
 
 SHORTEST_S, LONGEST_S = 0.1, 5.0
+BRIEF_S = 0.3
 ROLES = (*EVERYONE, "simulator")
 
 
@@ -33,6 +34,12 @@ def stop(role: str) -> BlockFault:
     return BlockFault(name, about, inject, most_holes=holes, codes=codes)
 
 
+def _in_turn(stage: Stage, chance: random.Random) -> str:
+    for role in ROLES:
+        pause(stage.pids(role), chance.uniform(SHORTEST_S, BRIEF_S))
+    return f"stopped {', '.join(ROLES)} in turn"
+
+
 def pause(pids: list[int], seconds: float) -> None:
     """Stop processes for so long."""
     for pid in pids:
@@ -42,4 +49,13 @@ def pause(pids: list[int], seconds: float) -> None:
         os.kill(pid, signal.SIGCONT)
 
 
-FAULTS = tuple(stop(role) for role in ROLES)
+FAULTS = (
+    *(stop(role) for role in ROLES),
+    BlockFault(
+        "sigstop:in-turn",
+        f"SIGSTOP of each process, one after the other, for 0.1-{BRIEF_S} s",
+        _in_turn,
+        most_holes=1,
+        latest_s=2.0,
+    ),
+)
