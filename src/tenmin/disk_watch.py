@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tenmin.disk import WRITTEN_PER_RAW, Room
+from tenmin.disk import WRITTEN_PER_RAW, Room, speed_told
 from tenmin.dot import bytes_needed
 from tenmin.errors import RigError
 from tenmin.system import free_bytes, occupied_bytes, write_speed
@@ -107,3 +107,8 @@ class DiskWatch:
     def told(self) -> dict[str, Any]:
         """As ``block.json`` has it."""
         return {"write_bytes_per_s": self.speed, "need_bytes_per_s": self.need}
+
+    def granted(self) -> dict[str, str]:
+        """In words, for the table of what the computer granted."""
+        known = self.speed is not None
+        return {"host.disk": speed_told(self.speed or 0.0, self.need) if known else "not measured"}

@@ -450,7 +450,7 @@ class Job:
             "nonstandard": self.block.plan.nonstandard,
             "software": versions(),
             "disk": self.disk.told(),
-            "granted": self.granted.told(self.crew, self.progress),
+            "granted": self.granted.told(self.crew, self.progress) | self.disk.granted(),
             "position": self.request.position,
             "seconds": self.block.plan.seconds,
             "pad_s": self.block.plan.pads_s,

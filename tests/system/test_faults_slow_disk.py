@@ -51,13 +51,17 @@ class Told:
         return [line for line in self.log if line["t"] == "gap"]
 
 
-def _slowed(bench: Bench, meanwhile: Callable[[Block, str], None]) -> Told:
-    """Slow the disk after a second of the window; `meanwhile` is told each level as it comes."""
-    bench.out.mkdir(parents=True)
+def _env(folder: Path, bytes_per_s: int) -> dict[str, str]:
+    folder.mkdir(parents=True)
     try:
-        env = slow_disk_env(bench.out, 0, cache_bytes=10_000)
+        return slow_disk_env(folder, bytes_per_s, cache_bytes=10_000)
     except SlowDiskMissing as missing:
         pytest.skip(str(missing))
+
+
+def _slowed(bench: Bench, meanwhile: Callable[[Block, str], None]) -> Told:
+    """Slow the disk after a second of the window; `meanwhile` is told each level as it comes."""
+    env = _env(bench.out, 0)
     client = bench.start(*bench.record_args("sim:quick", *LENGTHS), **env)
     block = Block.of(bench, client)
     dot = Path(block.recorded(1.0)["snapshot"]["dot"])
@@ -167,3 +171,14 @@ def test_what_an_acquirer_left_in_memory_is_written_by_the_next(orphaned: Told) 
     assert [line["reason"] for line in orphaned.gaps] == ["restart"]
     assert probe["missing_samples"] == sum(line["n"] for line in orphaned.gaps)
     assert orphaned.written >= orphaned.line("cut")["seq"]["probe"]
+
+
+@pytest.mark.xdist_group("slow disk of an orphan")
+def test_a_disk_that_is_too_slow_is_refused_before_the_block(bench: Bench) -> None:
+    lengths = ("--seconds", "1", "--settle", "1", "--pads", "1")
+    ended = bench.record("sim:quick", *lengths, **_env(bench.out, 60_000))
+
+    assert ended.code == 3
+    assert "is too slow for this rig: the disk takes 0.0" in ended.err
+    assert "Choose a faster disk with --out" in ended.err
+    assert ended.json["nwb"] is None

@@ -15,7 +15,7 @@ from tenmin.system.platform import HERE, Platform
 
 MAX_BYTES = 512 << 20
 MAX_SHARE = 0.1  # of the free space
-PIECE_BYTES = (1 << 18, 1 << 25)  # the first piece, and the largest one
+PIECE_BYTES = (1 << 16, 1 << 25)  # the first piece, and the largest one
 PIECE_S = 0.1  # as often as the journal is synced, or a little oftener
 
 
