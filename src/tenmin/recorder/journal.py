@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Executor, wait
+from concurrent.futures import Executor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -95,6 +95,7 @@ class StreamJournal:
         self._bin = grow(".bin", step, kept * self._row)
         self._time = grow(".time", RESERVE_BYTES[0], kept * 8) if stream.timed else None
         self._idx = grow(".idx", RESERVE_BYTES[0], (n_records or 0) * RECORD.itemsize)
+        self._files = [file for file in (self._bin, self._time, self._idx) if file is not None]
 
     def _take_over(self, records: np.ndarray) -> None:
         records = records[are_whole(records)]
@@ -246,16 +247,17 @@ class StreamJournal:
         DiskFull, DiskError
             Records that found no room are written by the next call.
         """
+        commit_all([self], now_s)
+
+    def begin_commit(self, now_s: float) -> list[Growing]:
+        """Write the records of what was appended; the files that now have to be synced."""
         due = self.is_due(now_s)
         self._committed_s = now_s
-        if not due:
-            self.write_records()
-            return
-        self._bin.sync()
-        if self._time is not None:
-            self._time.sync()
         self.write_records()
-        self._idx.sync()
+        return self._files if due else []
+
+    def end_commit(self, now_s: float) -> None:
+        """Note that the files are synced with what they held at `now_s`."""
         self._synced_s, self._dirty = now_s, False
 
     def write_records(self) -> None:
@@ -272,11 +274,10 @@ class StreamJournal:
 
     def close(self) -> None:
         """Commit, sync and close; may be called twice."""
-        files = [self._bin, self._idx] if self._time is None else [self._bin, self._time, self._idx]
         try:
             self.write_records()
         finally:
-            for file in files:
+            for file in self._files:
                 file.close()
 
 
@@ -318,8 +319,10 @@ class JournalWriter:
         self.log.close()
 
 
-def commit_all(journals: Iterable[StreamJournal], now_s: float, pool: Executor) -> None:
-    """Commit every stream; those that have to wait for the disk do so side by side.
+def commit_all(
+    journals: Iterable[StreamJournal], now_s: float, pool: Executor | None = None
+) -> None:
+    """Commit every stream; the files of all that are due are synced side by side.
 
     Parameters
     ----------
@@ -327,26 +330,38 @@ def commit_all(journals: Iterable[StreamJournal], now_s: float, pool: Executor) 
         Nobody else uses them meanwhile.
     now_s : float
         Monotonic seconds.
-    pool : Executor
-        Threads; the system calls run without the interpreter's lock.
+    pool : Executor, optional
+        Threads, which wait for the disk without the interpreter's lock; without it the files are
+        synced one after the other.
 
     Raises
     ------
     DiskFull, DiskError
-        Of the first stream that failed, when no other one waits for the disk any more.
+        The first failure, when all that could be committed is.
     """
-    due: list[StreamJournal] = []
-    here: list[StreamJournal] = []
+    due: dict[StreamJournal, list[Growing]] = {}
+    failed: list[DiskFull | DiskError] = []
     for journal in journals:
-        (due if journal.is_due(now_s) else here).append(journal)
-    committed = [pool.submit(journal.commit, now_s) for journal in due[1:]]
+        try:
+            due[journal] = journal.begin_commit(now_s)
+        except (DiskFull, DiskError) as error:
+            failed.append(error)
+    files = [file for waiting in due.values() for file in waiting]
+    answers = dict(zip(files, (pool.map if pool else map)(_sync, files)))
+    for journal, waiting in due.items():
+        if waiting and not any(answers[file] for file in waiting):
+            journal.end_commit(now_s)
+    failed += [error for error in answers.values() if error is not None]
+    if failed:
+        raise failed[0]
+
+
+def _sync(file: Growing) -> DiskFull | DiskError | None:
     try:
-        for journal in here + due[:1]:
-            journal.commit(now_s)
-    finally:
-        wait(committed)
-    for one in committed:
-        one.result()
+        file.sync()
+    except (DiskFull, DiskError) as error:
+        return error
+    return None
 
 
 def _whole_part(folder: Path, stream: Stream, row: int) -> tuple[int, int | None]:
