@@ -31,6 +31,7 @@ from tenmin.system import Awake, Bell, FileLock, behave, free_bytes, freeze_garb
 
 PROGRESS_S = 0.1
 CLOCK_PAIR_S = 60.0
+SILENCE_S = 0.3  # for a driver's process to end, while the last tenth of a ring, 1 s, is filled
 LOCK_WAIT_S = 3.0  # a killed acquirer's lock is free at once; a dying one needs a moment
 LOCK_LOOK_S = 0.02
 ORPHAN_CHECK_S = 0.5
@@ -56,7 +57,7 @@ class Acquirer:
         self._ended: str | None = None  # how an earlier acquirer ended the journal
         self._bell = Bell(folder / "watcher.wake")
         self._pair_at = 0.0
-        self._silenced = False  # devices are stopped before their time
+        self._silenced_s: float | None = None  # since when devices are stopped before their time
         self._rings_told: set[str] = set()
 
     def begin(self, spool: dict[str, Any]) -> None:
@@ -72,8 +73,8 @@ class Acquirer:
             for flow in self.flows.values():
                 flow.restore()
             self._resume(spool, _written(Path(spool["dot"]) / "acquirer.jsonl"))
-        self._silenced = self._relieved()
-        if self._silenced:
+        if self._relieved():
+            self._silenced_s = time.monotonic()
             return  # the rings are full: what they hold is written, and nothing more
         for source in self.sources:
             source.start()
@@ -143,10 +144,8 @@ class Acquirer:
 
     def tick(self) -> None:
         """Do what is due by the clock."""
-        if self._relieved() and not self._silenced:
-            self._silenced = True
-            for source in self.sources:
-                source.halt()
+        if self._relieved():
+            self._silence()
         if self._pair_at > 0:
             self._tell_rings()
             if time.monotonic() >= self._pair_at:
@@ -161,6 +160,18 @@ class Acquirer:
     def _relieved(self) -> bool:
         """Whether the devices must be silent, so that the disk can take what is in the rings."""
         return self.recording is not None and self.recording.watch(time.monotonic())
+
+    def _silence(self) -> None:
+        """Stop the devices; a driver's process that does not end is killed for it."""
+        now = time.monotonic()
+        if self._silenced_s is None:
+            self._silenced_s = now
+            for source in self.sources:
+                source.halt()
+        elif now - self._silenced_s > SILENCE_S:
+            for source in self.sources:
+                if isinstance(source, Isolated) and source.is_alive():
+                    source.kill()
 
     def fatal(self) -> RigError | None:
         """What makes going on pointless, if anything does."""
@@ -178,6 +189,8 @@ class Acquirer:
             for name, tape in recording.tapes.items():
                 streams[name] |= tape.numbers()
             for name, pressure in list(recording.pressures.items()):
+                # A ring that was taken over has no tape yet, which would tell.
+                streams[name].setdefault("fill", pressure.fill)
                 streams[name] |= pressure.as_dict()
         dot = self.spool.get("dot")
         return {
