@@ -5,21 +5,21 @@ Their code runs in processes of `tenmin.checks.guest` only; here nothing of it i
 
 from __future__ import annotations
 
-import signal
 import time
 from dataclasses import dataclass
 
 from tenmin import registry
 from tenmin.checks.contract import fault_of_name
+from tenmin.checks.installed import how_it_ended
 from tenmin.crew import AGAIN_S, CHECK, Crew, Worker
-from tenmin.errors import LibraryMissing, RigError
+from tenmin.errors import LibraryMissing
 from tenmin.service import messages
 from tenmin.system.usage import private_bytes
 
 MODULE = "tenmin.checks.guest"
-# The process ends itself when it is silent or too big (`tenmin.checks.guest`: 3 s, 30 s, 1 GB).
+# The process ends itself when it is silent or too big (`tenmin.checks.guest`: 6 s, 30 s, 1 GB).
 # Where it cannot, as when it is stopped or in one long call of native code, the engine does.
-SILENT_S, START_S, MEMORY_MAX = 4.0, 40.0, 1_100_000_000
+HUNG_S, START_S, MEMORY_MAX = 8.0, 40.0, 1_100_000_000
 LOOK_S = 1.0  # between two looks at its memory
 MAX_DEATHS = 3  # within a block
 
@@ -103,7 +103,7 @@ class Guests:
         """Take what one of them says, as far as it is about its process."""
         guest = self._of(worker)
         if isinstance(message, messages.Verdicts):
-            guest.due_s = now_s + SILENT_S
+            guest.due_s = now_s + HUNG_S
             others = {v.check for v in message.verdicts} - {guest.name}
             if others:
                 self._kill(guest, f"it spoke for the check {min(others)}")
@@ -140,7 +140,7 @@ class Guests:
         """A process has ended; it is started again later, or switched off."""
         guest = self._of(worker)
         guest.due_s = float("inf")
-        why = guest.unusable or guest.killed or _why(worker.process.returncode, words)
+        why = guest.unusable or guest.killed or how_it_ended(worker.process.returncode, words)
         guest.killed = ""
         if guest.unusable:
             return Fault(guest.name, why)
@@ -155,16 +155,3 @@ class Guests:
 
     def _of(self, worker: Worker) -> Guest:
         return self.guests[worker.role.removeprefix(CHECK)]
-
-
-def _why(code: int, words: str) -> str:
-    """How a process ended, from its exit code and the last it printed."""
-    lines = [line.strip() for line in words.splitlines() if line.strip()]
-    place = next((line for line in lines if line.startswith("File ")), "")
-    if any(line.startswith("Timeout (") for line in lines):
-        return f"it looped: no verdict came in time; {place}"
-    if code < 0:
-        name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
-        return f"{name}; {place}" if place else name
-    last = lines[-1] if lines else "no word from it"
-    return last if code == RigError.exit_code else f"exit code {code}: {last[:300]}"

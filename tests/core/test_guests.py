@@ -17,11 +17,12 @@ from hypothesis import strategies as st
 
 from tenmin.checks.contract import Check, fault_of_name, sound
 from tenmin.checks.guard import IN_A_ROW, IN_ALL, Guarded, guarded
+from tenmin.checks.installed import installed
+from tenmin.commands.check_guests import guests as guests_of_preflight
 from tenmin.crew import Crew
 from tenmin.errors import MalformedData
 from tenmin.findings import SILENT_S, Findings
-from tenmin.guests import MAX_DEATHS, MEMORY_MAX, Guest, Guests
-from tenmin.guests import SILENT_S as GUEST_SILENT_S
+from tenmin.guests import HUNG_S, MAX_DEATHS, MEMORY_MAX, Guest, Guests
 from tenmin.ring import Piece, Ring
 from tenmin.service import messages
 from tenmin.stream import Stream
@@ -300,9 +301,9 @@ def start(guests: Guests, program: str = LOOP):
 def test_who_is_silent_for_too_long_is_killed(guests: Guests) -> None:
     worker = start(guests)
     guests.hear(worker, said(GOOD), 100.0)
-    guests.step(100.0 + GUEST_SILENT_S - 0.1)
+    guests.step(100.0 + HUNG_S - 0.1)
     assert worker.process.poll() is None
-    guests.step(100.0 + GUEST_SILENT_S + 0.1)
+    guests.step(100.0 + HUNG_S + 0.1)
 
     assert worker.process.wait(10) == -signal.SIGKILL
     assert "it looped" in guests.died(worker, "").text
@@ -358,3 +359,49 @@ def test_private_memory_of_this_process_is_known(platform) -> None:
 
 def test_without_proc_nobody_tells_of_another_process() -> None:
     assert private_bytes(1, platform=replace(HERE, proc=False)) is None
+
+
+# What is installed -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A function that puts a distribution with one check onto the path of all programs."""
+
+    def add(name: str, text: str) -> None:
+        info = tmp_path / "lab_checks-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lab-checks\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[tenmin.checks]\n{name} = lab_checks_of_test:make")
+        (tmp_path / "lab_checks_of_test.py").write_text(text)
+        monkeypatch.syspath_prepend(str(tmp_path))
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+    return add
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("make = print", ""),
+        ("import no_such_library", "no_such_library"),
+        ("1 / 0", "ZeroDivisionError"),
+        ("import ctypes; ctypes.string_at(0)", "string_at"),
+    ],
+)
+def test_what_an_import_does_is_told_and_harms_nobody(install, text: str, fault: str) -> None:
+    install("lab.a", text)
+    found = {one.name: one for one in installed()}["lab.a"]
+
+    assert found.distribution == "lab-checks"
+    assert fault in found.fault
+    assert bool(found.fault) == bool(fault)
+
+
+def test_the_preflight_warns_of_a_check_that_cannot_be_loaded(install) -> None:
+    install("lab.a", "import no_such_library")
+    (finding,) = [f for f in guests_of_preflight() if f.check == "check lab.a"]
+
+    assert finding.ok
+    assert finding.warning
+    assert "lab-checks" in finding.remedy

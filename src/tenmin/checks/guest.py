@@ -26,7 +26,9 @@ from tenmin.system import lower_priority
 from tenmin.system.usage import limit_memory, private_bytes
 from tenmin.watcher import Watcher
 
-SILENT_S = 3.0  # without a verdict for longer, it loops
+# Without a verdict for longer, it loops. Its verdict is UNKNOWN after half of that
+# (`tenmin.findings`); at the lowest priority of a busy machine three seconds may be one's turn.
+HUNG_S = 6.0
 START_S = 30.0  # what its import, and its factory for one stream, may take
 MEMORY_MAX = 1_000_000_000  # bytes this process has to itself
 # Room for what is reserved and never used, as by the threads of numeric libraries. It stops what
@@ -67,7 +69,7 @@ class Guest(Watcher):
         self.link.send("progress", data={"making": stream.name})
         _die_after(START_S)
         made = guarded(self.check, stream, self.factory)
-        _die_after(SILENT_S)
+        _die_after(HUNG_S)
         return made
 
     def say(self, now_s: float) -> None:
@@ -78,7 +80,7 @@ class Guest(Watcher):
         super().say(now_s)
         if not self.streams:
             self.link.send("verdicts", verdicts=[])
-        _die_after(SILENT_S)
+        _die_after(HUNG_S)
 
 
 def _die_after(seconds: float) -> None:

@@ -100,6 +100,7 @@ def _praise(findings: list[Finding]) -> str:
 
 def _all(args: argparse.Namespace) -> Iterator[Finding]:
     from tenmin.commands.check_disk import disk
+    from tenmin.commands.check_guests import guests
     from tenmin.commands.check_machine import machine
     from tenmin.errors import RigError
     from tenmin.rig import load_rig
@@ -113,6 +114,7 @@ def _all(args: argparse.Namespace) -> Iterator[Finding]:
     yield from _before(args, rig)
     yield _clock()
     yield from machine()
+    yield from guests()
     bytes_per_s = None
     if rig is not None:
         try:
