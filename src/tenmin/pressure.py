@@ -63,6 +63,7 @@ class Pressure:
     def as_dict(self) -> dict[str, Any]:
         """As telemetry has it."""
         return {
+            "fill": self.fill,
             "pressure": self.name,
             "pressure_peak": self.peak,
             "pressure_worst": self.worst,

@@ -72,7 +72,7 @@ def test_a_level_is_never_below_what_the_fill_demands(fills: list[float]) -> Non
 
 def _streams(**fills: float) -> dict:
     made = {name: Pressure().at(5.0, fill) for name, fill in fills.items()}
-    return {n: {"fill": p.fill, **p.as_dict()} for n, p in made.items()} | {"markers": {}}
+    return {n: p.as_dict() for n, p in made.items()} | {"markers": {}}
 
 
 def test_each_stream_that_is_written_has_a_verdict() -> None:
