@@ -47,13 +47,13 @@ class Deck:
     def indices(self) -> list[int]:
         """What the journal holds, every record's checksum compared."""
         found = []
-        for run in self.reader.runs(self.records()):
-            assert run.is_right
-            first = int(run.record["index"])
-            assert run.samples[:, 1].tolist() == list(range(first, first + len(run.samples)))
-            if run.device_time is not None:
-                assert (run.device_time == run.samples[:, 0] / 7.0).all()
-            found += run.samples[:, 0].tolist()
+        for batch in self.reader.batches(self.records()):
+            assert batch.right.all()
+            for record in batch.records:
+                found += range(int(record["index"]), int(record["index"]) + int(record["n"]))
+            assert batch.samples[:, 1].tolist() == found[-len(batch.samples) :]
+            if batch.device_time is not None:
+                assert (batch.device_time == batch.samples[:, 0] / 7.0).all()
         return found
 
 

@@ -49,9 +49,10 @@ def fill(journal: StreamJournal, runs: int = 5, n: int = 7, first: int = 0) -> n
 
 def read(folder: Path, stream: Stream = STREAM) -> tuple[np.ndarray, list[bool]]:
     reader = StreamReader(folder, stream)
-    runs = [(r.samples.copy(), r.is_right) for r in reader.runs(reader.poll())]
-    good = [samples for samples, right in runs if right]
-    return np.concatenate(good) if good else np.zeros((0, 3)), [right for _, right in runs]
+    found = [(b.samples.copy(), b.right.tolist()) for b in reader.batches(reader.poll())]
+    good = [samples for samples, _ in found]
+    right = [each for _, batch in found for each in batch]
+    return np.concatenate(good) if good else np.zeros((0, 3)), right
 
 
 def flip(path: Path, at: int) -> None:
@@ -71,8 +72,8 @@ def test_samples_of_any_type_read_back_bit_for_bit(tmp_path, dtype):
     journal.append(3, rows, None, 1)
     journal.close()
     reader = StreamReader(tmp_path, stream)
-    (run,) = reader.runs(reader.poll())
-    assert run.samples.tobytes() == rows.tobytes()
+    (batch,) = reader.batches(reader.poll())
+    assert batch.samples.tobytes() == rows.tobytes()
 
 
 def test_a_record_holds_what_was_told_of_its_run(tmp_path):

@@ -50,7 +50,7 @@ class Finaliser(finaliser.Finaliser):
     def _journal(self, name: str, track: Track) -> list[tuple[int, int]]:
         """Bytes of the journal whose samples were read back from the file."""
         before = self._read.get(name, 0)
-        upto = track.verifier.checked * track.stream.bytes_per_sample
+        upto = track.settled * track.stream.bytes_per_sample
         if upto - before < STEP:
             return []
         self._read[name] = upto
@@ -58,7 +58,7 @@ class Finaliser(finaliser.Finaliser):
 
     def _chunks(self, name: str, track: Track, writer: ChunkWriter) -> Iterator[tuple[int, int]]:
         """Where chunks lie that were read back; the first and the last ones stay."""
-        done = track.verifier.checked // writer.band_rows - KEPT_BANDS
+        done = writer.rows // writer.band_rows - KEPT_BANDS
         dataset = writer.dataset
         for band in range(self._bands.get(name, 1), done):
             for column in range(0, dataset.shape[1], dataset.chunks[1]):

@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import sys
 import time
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from tenmin.recorder.account import (
     until_end,
 )
 from tenmin.recorder.apart import write_skeleton_apart
-from tenmin.recorder.chunks import ArrayWriter, ChunkWriter, forget
+from tenmin.recorder.chunks import ArrayWriter, ChunkWriter, Press
 from tenmin.recorder.contents import Block, add_contents, spoilt_files, summary
 from tenmin.recorder.dandiset import make_dandiset
 from tenmin.recorder.events import frame_counts, with_times
@@ -87,6 +88,7 @@ class Finaliser:
         self._at = 0
         self._stamp: tuple[int, int] | None = None
         self._file: Any = None
+        self._press = Press()
 
     def open(self) -> None:
         """Begin the file: its description, and every series without samples."""
@@ -110,10 +112,10 @@ class Finaliser:
                 continue
             places = self.places[name]
             times, counter = (
-                None if path is None else ChunkWriter(self._file[path])
+                None if path is None else ChunkWriter(self._file[path], self._press)
                 for path in (places.times, places.counter)
             )
-            samples = ChunkWriter(self._file[places.samples])
+            samples = ChunkWriter(self._file[places.samples], self._press)
             self.tracks[name] = Track(reader, samples, times, counter)
 
     def advance(self) -> bool:
@@ -147,6 +149,10 @@ class Finaliser:
             raise Changed
         self._stamp = stamp
 
+    def pause(self) -> None:
+        """End the threads: those who work on begin with their own priority."""
+        self._press.close()
+
     @property
     def ended(self) -> bool:
         """Whether the acquirer has closed the journal."""
@@ -159,7 +165,7 @@ class Finaliser:
         self.check_streams()
         for name, track in self.tracks.items():
             track.finish(*samples_told(self.lines, name))
-        forget()
+        self._press.close()
         block = self._account()
         for name, places in self.places.items():
             set_time_base(self._file, self.tracks[name], places, block.timeline)
@@ -206,6 +212,7 @@ class Finaliser:
 
     def close(self) -> None:
         """Close the unfinished file; may be called twice."""
+        self._press.close()
         file, self._file = self._file, None
         if file is not None:
             file.close()
@@ -237,7 +244,12 @@ def _description(block: Block) -> str:
 
 
 def finalise(
-    folder: Path, *, follow: bool = False, poll_s: float = POLL_S, apart: bool = False
+    folder: Path,
+    *,
+    follow: bool = False,
+    poll_s: float = POLL_S,
+    apart: bool = False,
+    closing: Executor | None = None,
 ) -> dict[str, Any]:
     """Make the file of a journal.
 
@@ -251,6 +263,8 @@ def finalise(
         Between two looks at the journal.
     apart : bool
         See `Finaliser`.
+    closing : Executor, optional
+        Where to do what is left once the journal is closed; None does it here.
 
     Raises
     ------
@@ -267,7 +281,8 @@ def finalise(
             maker.open()
             if follow:
                 _follow(maker, poll_s)
-            return maker.finish()
+                maker.pause()
+            return maker.finish() if closing is None else closing.submit(maker.finish).result()
         except Changed:
             continue
         except RigError:
@@ -318,11 +333,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("dot", type=Path, help="the journal, a folder that ends in .dot")
     parser.add_argument("--follow", action="store_true", help="go on until the block has ended")
     told = parser.parse_args(arguments)
-    system.behave("finaliser")
     system.writable_caches()
     try:
-        with disk_errors(told.dot), system.FileLock(told.dot / "finaliser.lock"):
-            finalise(told.dot, follow=told.follow, apart=told.follow)
+        with (
+            disk_errors(told.dot),
+            system.FileLock(told.dot / "finaliser.lock"),
+            ThreadPoolExecutor(1) as closing,
+        ):
+            # Begun before the priority is lowered, which on Linux one thread does for itself and
+            # an ordinary user may not undo: while the block runs, it waits.
+            closing.submit(time.monotonic).result()
+            system.behave("finaliser")
+            finalise(told.dot, follow=told.follow, apart=told.follow, closing=closing)
     except RigError as error:
         print(error, file=sys.stderr)
         return error.exit_code
