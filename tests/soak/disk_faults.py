@@ -65,6 +65,8 @@ class DiskFault(Fault):
         Afterwards; returns the folder with what is left on the disk.
     skip : function
         Why it cannot be run here; empty if it can.
+    moments : tuple of str
+        When it may fail.
     """
 
     words: tuple[str, ...]
@@ -72,10 +74,11 @@ class DiskFault(Fault):
     harm: Callable[[Stage], None]
     repair: Callable[[Stage], Path]
     skip: Callable[[], str]
+    moments: tuple[str, ...] = MOMENTS
 
     def once(self, setup: Setup, seed: int, chance: random.Random) -> Run:
         """Record a block, let its disk fail, and make a file of what is left."""
-        moment = chance.choice(MOMENTS)
+        moment = chance.choice(self.moments)
         latest = setup.seconds - 0.3
         at_s = latest if moment == "end" else chance.uniform(0.2, latest)
         if why := self.skip():
@@ -217,12 +220,6 @@ def begin_slowed(stage: Stage) -> None:
     stage.begin()
 
 
-def quick_again(stage: Stage) -> Path:
-    """The disk at its own speed."""
-    set_speed(stage.env, 0)
-    return stage.bench.out
-
-
 FAULTS = (
     DiskFault(
         "disk:full",
@@ -242,6 +239,16 @@ FAULTS = (
         lambda stage: refuse(stage.env),
         repaired,
         can_be_slow,
+    ),
+    DiskFault(
+        "disk:slow",
+        f"the disk takes {SLOW_SHARE:.0%} of what the streams bring, for good: a controlled stop",
+        ("slow",),
+        begin_slowed,
+        slow_down,
+        lambda stage: stage.bench.out,
+        can_be_slow,
+        ("window",),
     ),
     BlockFault(
         "disk:stall",
