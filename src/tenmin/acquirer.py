@@ -189,8 +189,6 @@ class Acquirer:
             for name, tape in recording.tapes.items():
                 streams[name] |= tape.numbers()
             for name, pressure in list(recording.pressures.items()):
-                # A ring that was taken over has no tape yet, which would tell.
-                streams[name].setdefault("fill", pressure.fill)
                 streams[name] |= pressure.as_dict()
         dot = self.spool.get("dot")
         return {
