@@ -278,10 +278,7 @@ class Ring:
         return np.concatenate((self._samples[start:], self._samples[: start + n - self.capacity]))
 
     def rows(self, seq: int, n: int) -> tuple[np.ndarray, np.ndarray | None]:
-        """The `n` samples from sequence number `seq` on, and their times, as views.
-
-        They must not cross the ring's end, see `room`.
-        """
+        """The `n` samples from `seq` on and their times, as views; not across the end (`room`)."""
         p = seq % self.capacity
         return self._samples[p : p + n], self._times[p : p + n] if self._timed else None
 
@@ -342,8 +339,7 @@ class Reader:
                 if start != seq or start < floor:
                     start = self._begin(seq, k, floor)
                     flags = flags if start in (seq, floor) else 0
-                take = seq + k - start
-                take = take if take < left else left
+                take = min(seq + k - start, left)
                 if take > 0:
                     samples, times = ring.rows(start, take)
                     pieces.append(Piece(start, index + start - seq, samples, times, host_ns, flags))
