@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -245,8 +246,15 @@ def _watch(
     early = usage.look(pids)
     time.sleep(max(0.0, began + seconds - 1.0 - time.monotonic()))
     after, taken_s, counted = usage.look(pids), time.monotonic() - began, _counts(place)
-    command.wait(END_S)
-    peak.halt()
+    try:
+        command.wait(END_S + seconds)
+    except subprocess.TimeoutExpired as error:
+        raise RigError(
+            f"The file was not finished {END_S + seconds:.0f} s after the end of the window.",
+            remedy="Run it again on a machine that has nothing else to do.",
+        ) from error
+    finally:
+        peak.halt()
     histogram = counted[:LOST] - counts[:LOST]
     at = np.flatnonzero(histogram)
     return {
