@@ -17,9 +17,9 @@ from tenmin.service import messages
 from tenmin.system.usage import private_bytes
 
 MODULE = "tenmin.checks.guest"
-# The process ends itself when it is silent or too big (`tenmin.checks.guest`: 6 s, 30 s, 1 GB).
+# The process ends itself when it is silent or too big (`tenmin.checks.guest`: 6 s, 60 s, 1 GB).
 # Where it cannot, as when it is stopped or in one long call of native code, the engine does.
-HUNG_S, START_S, MEMORY_MAX = 8.0, 40.0, 1_100_000_000
+HUNG_S, START_S, MEMORY_MAX = 8.0, 70.0, 1_100_000_000
 LOOK_S = 1.0  # between two looks at its memory
 MAX_DEATHS = 3  # within a block
 

@@ -25,7 +25,7 @@ PIP = (
     *("--no-deps", "--no-build-isolation", "--no-index"),
 )
 
-pytestmark = [pytest.mark.timeout(150), pytest.mark.xdist_group("third-party checks")]
+pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("third-party checks")]
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,9 @@ def told(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     try:
         block = Block(bench, SECONDS)
         attached = bench.start("attach", "--json")
+        bench.wait_phase(block.folder, "RECORDING", deadline_s=90.0)
         state = block.recorded(SECONDS - 1)
-        ended = block.end()
+        ended = block.end(timeout=90.0)
         out, _ = attached.communicate(timeout=60)
         lines = [json.loads(line) for line in out.splitlines()]
         result = next(line for line in lines if line["type"] == "result")

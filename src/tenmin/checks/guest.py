@@ -29,7 +29,7 @@ from tenmin.watcher import Watcher
 # Without a verdict for longer, it loops. Its verdict is UNKNOWN after half of that
 # (`tenmin.findings`); at the lowest priority of a busy machine three seconds may be one's turn.
 HUNG_S = 6.0
-START_S = 30.0  # what its import, and its factory for one stream, may take
+START_S = 60.0  # what its import, and its factory for one stream, may take
 MEMORY_MAX = 1_000_000_000  # bytes this process has to itself
 # Room for what is reserved and never used, as by the threads of numeric libraries. It stops what
 # grows faster than memory is measured.

@@ -11,7 +11,7 @@ from tenmin import registry
 from tenmin.checks.contract import fault_of_name
 from tenmin.errors import RigError
 
-TRY_S = 40.0  # the process ends itself after 30 s
+TRY_S = 70.0  # the process ends itself after 60 s
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,11 @@ def how_it_ended(code: int, words: str) -> str:
     """How a process ended, from its exit code and the last it printed."""
     lines = [line.strip() for line in words.splitlines() if line.strip()]
     place = next((line for line in lines if line.startswith("File ")), "")
-    if any(line.startswith("Timeout (") for line in lines):
-        return f"it looped: no verdict came in time; {place}"
+    late = next((line for line in lines if line.startswith("Timeout (")), "")
+    if late:  # as `faulthandler` prints it: "Timeout (0:00:06)!"
+        return (
+            f"it looped: nothing came for {late[9:].rstrip('!)')}; {place or 'nobody knows where'}"
+        )
     if code < 0:
         name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
         return f"{name}; {place}" if place else name
