@@ -65,8 +65,9 @@ def test_the_recycler_follows_its_ledger(big, tmp_path):
 
 
 def test_a_recycler_that_can_give_nothing_back_says_so(tmp_path):
+    (tmp_path / "small").write_bytes(b"x")
     ledger = tmp_path / "ledger"
-    ledger.write_text(json.dumps({"file": str(tmp_path / "none"), "spans": [[0, MB]]}) + "\n")
+    ledger.write_text(json.dumps({"file": str(tmp_path / "small"), "spans": [[0, 1]]}) + "\n")
     recycler = Recycler(ledger)
     recycler.start()
     recycler.join(30.0)

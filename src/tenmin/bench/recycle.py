@@ -63,6 +63,8 @@ class Recycler(threading.Thread):
             self._punch(Path(told["file"]), told["spans"])
 
     def _punch(self, path: Path, spans: list[list[int]]) -> None:
+        if not path.exists():
+            return  # the file is finished and has its name: its room does not matter any more
         with path.open("r+b") as file:
             given = sum(punch_hole(file.fileno(), first, stop) for first, stop in spans)
         if not given:
