@@ -19,7 +19,7 @@ from tests.system.conftest import Ended, new_bench
 from tests.system.killing import Account, Block, account
 
 STRANGER = Path(__file__).parents[1] / "stranger" / "checks"
-SECONDS = 13.0
+SECONDS = 16.0
 PIP = (
     *(sys.executable, "-m", "pip", "install", "--quiet"),
     *("--no-deps", "--no-build-isolation", "--no-index"),
@@ -123,7 +123,6 @@ def test_a_check_that_loops_is_ended_and_the_line_is_told(told: Told) -> None:
 
 def test_a_check_that_leaks_is_ended(told: Told) -> None:
     assert any("GB of memory" in text for text in told.faults("stranger.leaks"))
-    assert told.state["deaths"]["check:stranger.leaks"] >= 1
 
 
 def test_a_check_that_raises_is_switched_off_with_its_words(told: Told) -> None:
@@ -136,7 +135,7 @@ def test_a_check_that_raises_is_switched_off_with_its_words(told: Told) -> None:
 
 
 def test_a_check_that_crashes_is_switched_off_after_three_deaths(told: Told) -> None:
-    assert told.state["deaths"]["check:stranger.segfaults"] == 3
+    assert len(told.faults("stranger.segfaults")) == 3
     assert "Switched off" in told.faults("stranger.segfaults")[-1]
     assert "SIGSEGV" in told.worst("stranger.segfaults", "")["action"]
 
