@@ -34,6 +34,7 @@ from tenmin.guests import Fault, Guests
 from tenmin.hearsay import event_of
 from tenmin.hopeless import hopeless, never_came
 from tenmin.launch import EngineSpec
+from tenmin.orders import Orders
 from tenmin.orphan import IN_PROGRESS
 from tenmin.outcome import outcome
 from tenmin.phases import Event, Facts, Phase
@@ -99,17 +100,13 @@ class Job:
         self.error: RigError | None = None
         self.result: dict[str, Any] | None = None
         self.over = False
-        self._settle_ns: int | None = None
-        self._decided: dict[str, Any] | None = None  # block.json, from RECORDING on
-        self._acquirer: str | None = None
-        self._restarts = 0
+        self.orders = Orders(folder, self.dot, rig.device_tables, crew, server)
         self._ended = self._reached_end = False
 
     @classmethod
     def start(cls, *args: Any) -> Job:
         """Make the folder, tell the workers, and return the running block."""
         job = cls(*args)
-        job._write_spool()
         left = {"dot": str(job.dot), "keep_journal": job.request.keep_journal}
         write_json(job.folder / IN_PROGRESS, left)
         rings = job.folder / "rings"
@@ -128,26 +125,20 @@ class Job:
 
     def man_acquirer(self) -> None:
         """Give the data path to the oldest acquirer that is ready, if nobody has it."""
-        if self._acquirer is not None or self.over or self._ended:
-            return
-        for worker in self.crew.of("acquirer"):
-            if worker.ready and not worker.leaving:
-                self._acquirer = worker.name
-                self._tell("go", spool=str(self._write_spool()))
-                self._repeat_orders()
-                return
+        if not (self.orders.held or self.over or self._ended) and self.orders.give():
+            self._repeat_orders()
 
     def _repeat_orders(self) -> None:
         """Tell a new acquirer what is not in its spool and the last one may not have heard."""
         if self.block.phase is Phase.ABORTED:
-            self._tell("abort", reason="aborted")
+            self.orders.tell("abort", reason="aborted")
         elif self.block.phase in RUNNING and self.block.target_s != self.block.plan.seconds:
             self._extend()
 
     def man_watcher(self, worker: Worker) -> None:
         """Let a watcher watch."""
         if worker.ready:
-            self.server.tell(worker.name, "go", spool=str(self.folder / "spool.json"))
+            self.server.tell(worker.name, "go", spool=str(self.orders.path))
             if self.guests.has(worker):
                 self.guests.watch(worker, time.monotonic())
 
@@ -170,9 +161,8 @@ class Job:
             self._log(Event(time.monotonic(), "device_warning", value))
             if worker.role == "watcher":
                 self.findings.silence("watcher")
-            if worker.name == self._acquirer:
-                self._acquirer = None
-                self._restarts += 1
+            if self.orders.of(worker):
+                self.orders.lost()
                 self.man_acquirer()
 
     def _finaliser_ended(self, words: str) -> None:
@@ -184,7 +174,7 @@ class Job:
     @property
     def _closed(self) -> bool:
         """Whether nobody writes the journal any more."""
-        return self._ended or (self.block.phase in ENDED and self._acquirer is None)
+        return self._ended or (self.block.phase in ENDED and not self.orders.held)
 
     def _unwritten(self) -> None:
         remedy = f"The journal is kept; run `tenmin recover {self.dot}`."
@@ -198,7 +188,7 @@ class Job:
         """Take what a worker says."""
         if self.over:
             return
-        if isinstance(message, messages.Progress) and worker.name == self._acquirer:
+        if isinstance(message, messages.Progress) and self.orders.of(worker):
             self.progress = message.data
             if message.data.get("ended"):
                 self._journal_ended(message.data["ended"])
@@ -235,7 +225,9 @@ class Job:
 
     def _judge(self) -> None:
         """Log verdicts that have changed, by what was said or by silence."""
-        for verdict in self.findings.changes(self.now, latch=self.block.phase in RUNNING):
+        # What is missing after the journal's end is missing in no file.
+        recording = self.block.phase in RUNNING and not self._ended
+        for verdict in self.findings.changes(self.now, latch=recording):
             self._log(Event(self.now, "verdict", json.dumps(asdict(verdict))))
 
     def _look_at_disk(self) -> None:
@@ -310,7 +302,7 @@ class Job:
             for n, s in self.progress["streams"].items()
             if s["required"] and not s["received"] and n not in silent and s["rate_hz"] != 0
         ]
-        if self._settle_ns is None and silent:
+        if self.orders.settle_ns is None and silent:
             told = "; ".join(
                 f"{n}: {self.progress['streams'][n]['error'] or 'nothing came'}" for n in silent
             )
@@ -329,21 +321,18 @@ class Job:
 
     def _entered(self, phase: Phase) -> None:
         if phase is Phase.SETTLE:
-            self._settle_ns = time.monotonic_ns()
-            self._tell("settle")
+            self.orders.settle(time.monotonic_ns())
         elif phase is Phase.RECORDING:
             self.disk.restart()
             for name in never_came(self.progress["streams"]):
                 told = f"{name} delivers nothing; the block goes on without it"
                 self._log(Event(time.monotonic(), "device_warning", told))
             self.granted.look()  # since the settling began, somebody may have pulled a plug
-            self._decided = self._block_json()
-            path = self._write_spool()
-            self._tell("record", spool=str(path))
+            self.orders.record(self._block_json())
             for worker in self.crew.watchers():
-                self.server.tell(worker.name, "record", spool=str(path))
+                self.server.tell(worker.name, "record", spool=str(self.orders.path))
         elif phase is Phase.ABORTED:
-            self._tell("abort", reason="aborted")
+            self.orders.tell("abort", reason="aborted")
 
     def _extend(self) -> None:
         t0, rate = self.progress.get("t0"), self.progress.get("rate_hz")
@@ -351,11 +340,7 @@ class Job:
             return
         stop = t0 + window_samples(self.block.target_s, rate)
         stop += window_samples(self.block.plan.pads_s, rate)
-        self._tell("stop_at", index=stop)
-
-    def _tell(self, kind: str, **fields: Any) -> None:
-        if self._acquirer is not None:
-            self.server.tell(self._acquirer, kind, **fields)
+        self.orders.tell("stop_at", index=stop)
 
     def _known(self) -> Facts:
         streams: Mapping[str, Any] = self.progress["streams"]
@@ -406,10 +391,7 @@ class Job:
                 "nonstandard": self.block.plan.nonstandard,
                 "seconds_asked": self.block.plan.seconds,
             }
-        for worker in self.crew.of("acquirer"):
-            if worker.name == self._acquirer:
-                worker.leaving = True
-                self.server.tell(worker.name, "quit")
+        self.orders.dismiss()
         (self.folder / IN_PROGRESS).unlink(missing_ok=True)
         if not self._worth_keeping(recorded):
             discard_journal(self.dot)
@@ -420,26 +402,11 @@ class Job:
         if self.request.keep_journal:
             return True
         if not recorded:
-            return self._settle_ns is not None
+            return self.orders.settle_ns is not None
         assert self.result is not None
         return self.block.phase is Phase.ABORTED or not self.result["verified"]
 
     # Files -----------------------------------------------------------------------------------
-
-    def _write_spool(self) -> Path:
-        """All orders so far, for whoever takes the data path."""
-        path = self.folder / "spool.json"
-        spool = {
-            "dot": str(self.dot),
-            "devices": self.rig.device_tables,
-            "restarted": self._restarts,
-            "settling": self._settle_ns is not None,
-            "block": self._decided,
-        }
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps(spool), "utf-8")
-        part.replace(path)
-        return path
 
     def _block_json(self) -> dict[str, Any]:
         kinds = [s["kind"] for s in self.progress["streams"].values()]
@@ -454,7 +421,7 @@ class Job:
             "position": self.request.position,
             "seconds": self.block.plan.seconds,
             "pad_s": self.block.plan.pads_s,
-            "settle_host_ns": self._settle_ns,
+            "settle_host_ns": self.orders.settle_ns,
             "reference": self.rig.primary.name,
             "nwb": nwb_name(self.dot, kinds),
             "session_id": session_id(self.dot),
