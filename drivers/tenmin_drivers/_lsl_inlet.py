@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +58,8 @@ class Inlet:
                 self._pull_into(into)
             n = self._take(0, at_least, timeout_s)
             if n == at_least < at_most:
-                n += self._take(n, at_most - n, 0.0)
+                with contextlib.suppress(RuntimeError):  # `n` is kept; the next pull says why
+                    n += self._take(n, at_most - n, 0.0)
             return into[:n], self._stamps[:n]
         except RuntimeError as error:  # root of pylsl's errors; LostError in the main
             raise DeviceLost(f"The LSL outlet has closed ({error}).") from error

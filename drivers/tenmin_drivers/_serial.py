@@ -9,7 +9,7 @@ from typing import Any
 from tenmin.errors import DeviceError, DeviceMissing, LibraryMissing, PortInUse, UsageError
 from tenmin.source import STALL_S, DeviceConfig
 
-PULL_S = STALL_S * 0.75  # leaves time for a batch and the parser before `read` must be back
+PULL_S = STALL_S * 0.7  # leaves time for a batch and the parser before `read` must be back
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,8 +22,8 @@ from tenmin.stream import Chunk, Stream
 from tenmin_drivers._lsl_info import ELECTRICAL, Info, common_unit, parse, si_unit
 from tenmin_drivers._lsl_inlet import Inlet, library
 
-BATCH_S = 0.005  # a read waits for this much: each costs 0.1 ms, however little it brings
-SLOW_BATCH_S = 0.025  # the same of a stream of which little comes: nobody is faster than 10 Hz
+BATCH_S = 0.01  # a read waits for this much: each costs 0.2 ms, however little it brings
+SLOW_BATCH_S = 0.05  # the same where little comes: who looks at it does so ten times a second
 SLOW_VALUES = 1e6  # per second; a probe has ten times as many
 READ_S = 0.25  # most that one read takes out of the buffer
 PRESENT_S = (0.5, 10.0)  # silence of a regular, an irregular stream before it is looked for

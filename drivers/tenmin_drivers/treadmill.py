@@ -16,7 +16,7 @@ from tenmin_drivers._serial import PULL_S, SerialConfig, open_port
 
 FRAME = np.dtype([("index", "<u4"), ("counts", "<i4")])  # opening the port restarts the index
 INDEX_BITS = 32
-BATCH_S = 0.025  # a read waits for this much: each costs 0.2 ms, however little it brings
+BATCH_S = 0.05  # a read waits for this much: each costs 0.2 ms, however little it brings
 GAP_S = 10.0  # how much further than the silence lasted a gap of the index may reach
 AGREE = 3  # steps of one, that is four frames, make a frame border certain
 LEAP = 1024  # counts; no animal moves a disc so far between two frames

@@ -8,7 +8,6 @@ recording, the acquirer records on to the planned end and closes the journal.
 from __future__ import annotations
 
 import contextlib
-import gc
 import json
 import os
 import sys
@@ -28,12 +27,13 @@ from tenmin.rig import device_configs
 from tenmin.service.link import WorkerLink
 from tenmin.source import is_derived
 from tenmin.sources import Flow, Source, make_driver
-from tenmin.system import Bell, FileLock, free_bytes, raise_priority
+from tenmin.system import Awake, Bell, FileLock, behave, free_bytes, freeze_garbage
 
-TICK_S = 0.02
 PROGRESS_S = 0.1
 CLOCK_PAIR_S = 60.0
+SILENCE_S = 0.3  # for a driver's process to end, while the last tenth of a ring, 1 s, is filled
 LOCK_WAIT_S = 3.0  # a killed acquirer's lock is free at once; a dying one needs a moment
+LOCK_LOOK_S = 0.02
 ORPHAN_CHECK_S = 0.5
 
 
@@ -57,6 +57,8 @@ class Acquirer:
         self._ended: str | None = None  # how an earlier acquirer ended the journal
         self._bell = Bell(folder / "watcher.wake")
         self._pair_at = 0.0
+        self._silenced_s: float | None = None  # since when devices are stopped before their time
+        self._rings_told: set[str] = set()
 
     def begin(self, spool: dict[str, Any]) -> None:
         """Open the devices; go on with a recording that an earlier acquirer left."""
@@ -64,13 +66,16 @@ class Acquirer:
         while not self.lock.acquire():
             if time.monotonic() > deadline:
                 raise RigBusy(f"Another acquirer holds the rig {self.folder.name}.")
-            time.sleep(TICK_S)
+            time.sleep(LOCK_LOOK_S)
         self.spool = spool
         self._make_sources(spool)
         if spool["restarted"]:
             for flow in self.flows.values():
                 flow.restore()
             self._resume(spool, _written(Path(spool["dot"]) / "acquirer.jsonl"))
+        if self._relieved():
+            self._silenced_s = time.monotonic()
+            return  # the rings are full: what they hold is written, and nothing more
         for source in self.sources:
             source.start()
 
@@ -114,22 +119,59 @@ class Acquirer:
         """Open the log: clock points, markers and gaps are kept from now on."""
         self.log.open(Path(self.spool["dot"]) / "acquirer.jsonl")
         self._clock_pair()
+        self._tell_rings()
+
+    def _tell_rings(self) -> None:
+        """Log how the memory of each new ring is mapped."""
+        for name, granted in self._mapped().items():
+            if name not in self._rings_told:
+                self._rings_told.add(name)
+                self.log({"t": "ring", "stream": name, **granted})
+
+    def _mapped(self) -> dict[str, dict[str, str]]:
+        return {n: flow.ring.granted for n, flow in self.flows.items() if flow.ring is not None}
 
     def _clock_pair(self) -> None:
         self._pair_at = time.monotonic() + CLOCK_PAIR_S
         utc = datetime.now(UTC).isoformat()
-        self.log.write({"t": "clock_pair", "host_ns": time.monotonic_ns(), "utc": utc}, sync=True)
+        self.log({"t": "clock_pair", "host_ns": time.monotonic_ns(), "utc": utc}, sync=True)
 
     def record(self, block: dict[str, Any], resumed: dict[str, Any] | None = None) -> None:
         """Write everything from now on."""
         self.spool["block"] = block
         self.recording = Recording(Path(self.spool["dot"]), block, self.flows, self.log, resumed)
-        self.recording.begin()
+        self.recording.start()
 
     def tick(self) -> None:
         """Do what is due by the clock."""
-        if time.monotonic() >= self._pair_at and self._pair_at > 0:
-            self._clock_pair()
+        if self._relieved():
+            self._silence()
+        if self._pair_at > 0:
+            self._tell_rings()
+            if time.monotonic() >= self._pair_at:
+                self._clock_pair()
+
+    def granted(self) -> dict[str, Any]:
+        """What the system gave to its rings, and to drivers in processes of their own."""
+        apart = [source for source in self.sources if isinstance(source, Isolated)]
+        drivers = {source.name_of_device: source.granted for source in apart}
+        return {"rings": self._mapped(), "drivers": drivers}
+
+    def _relieved(self) -> bool:
+        """Whether the devices must be silent, so that the disk can take what is in the rings."""
+        return self.recording is not None and self.recording.watch(time.monotonic())
+
+    def _silence(self) -> None:
+        """Stop the devices; a driver's process that does not end is killed for it."""
+        now = time.monotonic()
+        if self._silenced_s is None:
+            self._silenced_s = now
+            for source in self.sources:
+                source.halt()
+        elif now - self._silenced_s > SILENCE_S:
+            for source in self.sources:
+                if isinstance(source, Isolated) and source.is_alive():
+                    source.kill()
 
     def fatal(self) -> RigError | None:
         """What makes going on pointless, if anything does."""
@@ -146,9 +188,12 @@ class Acquirer:
         if recording is not None:
             for name, tape in recording.tapes.items():
                 streams[name] |= tape.numbers()
+            for name, pressure in list(recording.pressures.items()):
+                streams[name] |= pressure.as_dict()
         dot = self.spool.get("dot")
         return {
             "streams": streams,
+            "granted": self.granted(),
             "clock_points_s": min(
                 (f.clock_span_s for f in self.flows.values() if f.has_clock), default=0.0
             ),
@@ -203,13 +248,15 @@ class Worker:
         self.acquirer: Acquirer | None = None
         self._progress_at = self._orphan_at = 0.0
         self._orphaned = self._told = False
+        self._awake: Awake | None = None
+        self._sleep = ""
 
     def run(self) -> int:
         """Serve until it is over."""
-        granted = raise_priority()
+        granted = {"kernels": ring.cached(), **behave("acquirer")}
         self.link.send("ready", pid=os.getpid(), granted=granted)
         while True:
-            for message in self.link.receive(TICK_S):
+            for message in self.link.receive(self._due_s()):
                 if message.type == "quit":
                     return self._quit()
                 self._obey(message)
@@ -217,13 +264,19 @@ class Worker:
                 return self._quit()
             self._report()
 
+    def _due_s(self) -> float:
+        """Seconds until there is something to do; a message wakes it before."""
+        due = self._orphan_at  # all that a standby looks after
+        if self.acquirer is not None:
+            due = min(due, self._progress_at)
+        return max(0.0, due - time.monotonic())
+
     def _obey(self, message: Any) -> None:
         try:
             if message.type == "go":
                 self.acquirer = Acquirer(self.folder)
                 self.acquirer.begin(_read(message.spool))
-                gc.collect()
-                gc.freeze()
+                freeze_garbage()
             elif self.acquirer is None:
                 return
             elif message.type == "settle":
@@ -267,9 +320,23 @@ class Worker:
         if not self._orphaned:
             return False
         recording = self.acquirer.recording if self.acquirer else None
-        return recording is None or recording.finished.is_set()
+        if recording is None or recording.finished.is_set():
+            return True
+        self._stay_awake()
+        return False
+
+    def _stay_awake(self) -> None:
+        """Keep the computer awake in the place of the engine, which is gone."""
+        if self._awake is None:
+            self._awake = Awake()
+        if self._sleep != self._awake.granted and self.acquirer is not None:
+            self._sleep = self._awake.granted
+            told = {"t": "granted", "who": "acquirer", "sleep": self._sleep}
+            self.acquirer.log({**told, "host_ns": time.monotonic_ns()})
 
     def _quit(self) -> int:
+        if self._awake is not None:
+            self._awake.close()
         if self.acquirer is not None:
             self.acquirer.close()
         self.link.send("done")

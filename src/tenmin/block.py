@@ -16,7 +16,7 @@ from tenmin.errors import MessageRefused
 from tenmin.outlook import deficits, final_labels, finish, remaining
 from tenmin.phases import Event, Facts, Gate, Phase, Plan, Request, plan
 from tenmin.protocol import Protocol
-from tenmin.snapshot import Snapshot, lights
+from tenmin.snapshot import Snapshot, flat, lights
 from tenmin.verdict import UNKNOWN
 from tenmin.window import t0_index, window_samples
 
@@ -197,11 +197,15 @@ class Block:
             ),
             waiting=self.waiting,
             labels=self.labels,
-            gates=tuple(dataclasses.asdict(gate) for gate in self.gates),
+            gates=tuple(map(flat, self.gates)),
             lights=lights(facts.verdicts),
-            verdicts=tuple(dataclasses.asdict(verdict) for verdict in facts.verdicts),
+            verdicts=tuple(map(flat, facts.verdicts)),
             disk_free_bytes=facts.disk_free_bytes,
             disk_need_bytes=facts.disk_need_bytes,
+            disk_bytes_per_s=facts.disk_bytes_per_s,
+            disk_need_bytes_per_s=facts.disk_need_bytes_per_s,
+            disk_left_s=facts.disk_left_s,
+            disk_foreign_bytes_per_s=facts.disk_foreign_bytes_per_s,
             reason=self.reason,
             cause=self.cause,
             may_restart=self.may_restart,

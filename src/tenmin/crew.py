@@ -14,6 +14,7 @@ from tenmin.system import spawn, stop_process
 
 AGAIN_S = 0.5  # a worker that dies at once is not started in a tight loop
 GRACE_S = 3.0
+CHECK = "check:"  # role of the process of a check of another distribution: this and its name
 
 
 @dataclass
@@ -24,7 +25,13 @@ class Worker:
     role: str
     process: subprocess.Popen[bytes]
     ready: bool = False
+    granted: Mapping[str, str] = field(default_factory=dict)  # by the system, in words
     leaving: bool = False  # told to end: its end is no death
+
+    @property
+    def watches(self) -> bool:
+        """Whether it reads the rings and gives verdicts."""
+        return self.role == "watcher" or self.role.startswith(CHECK)
 
 
 @dataclass
@@ -34,7 +41,8 @@ class Crew:
     Attributes
     ----------
     folder : Path
-        The rig's folder in the runtime directory; each worker's output goes to a file there.
+        The rig's folder in the runtime directory; each worker's output goes to a file there, which
+        is removed when the worker ends well.
     env : mapping
         Their environment.
     workers : dict of str to Worker
@@ -48,14 +56,14 @@ class Crew:
     workers: dict[str, Worker] = field(default_factory=dict)
     deaths: dict[str, int] = field(default_factory=dict)
     _count: int = 0
-    _due: dict[str, tuple[float, str]] = field(default_factory=dict)
+    _due: dict[str, tuple[float, str, tuple[str, ...]]] = field(default_factory=dict)
 
     def start(self, role: str, module: str, *arguments: str) -> Worker:
         """Start ``python -m module *arguments``; ``{name}`` stands for the worker's own name."""
         self._count += 1
         name = f"{role}-{self._count}"
         args = [a.replace("{name}", name) for a in arguments]
-        with (self.folder / f"{name}.log").open("ab") as output:
+        with self._log_of(name).open("ab") as output:
             process = spawn(
                 [sys.executable, "-m", module, *args], stdout=output, stderr=output, env=self.env
             )
@@ -63,9 +71,12 @@ class Crew:
         self.workers[name] = worker
         return worker
 
-    def start_linked(self, role: str, module: str) -> Worker:
-        """Start a worker that talks to the engine: its arguments are the folder and its name."""
-        return self.start(role, module, str(self.folder), "{name}")
+    def start_linked(self, role: str, module: str, *more: str) -> Worker:
+        """Start a worker that talks to the engine; its arguments: the folder, its name, `more`."""
+        return self.start(role, module, str(self.folder), "{name}", *more)
+
+    def _log_of(self, name: str) -> Path:
+        return self.folder / f"{name.replace(':', '-')}.log"
 
     def of(self, role: str) -> list[Worker]:
         """The running workers of a role, oldest first."""
@@ -76,31 +87,44 @@ class Crew:
         gone = [w for w in self.workers.values() if w.process.poll() is not None]
         for worker in gone:
             del self.workers[worker.name]
+            if worker.process.returncode == 0:  # an engine serves many blocks
+                self._log(worker.name).unlink(missing_ok=True)
             if not worker.leaving:
                 self.deaths[worker.role] = self.deaths.get(worker.role, 0) + 1
         return gone
 
-    def later(self, role: str, module: str) -> None:
-        """Start a linked worker of `role` soon, unless that is planned already."""
-        self._due.setdefault(role, (time.monotonic() + AGAIN_S, module))
+    def watchers(self) -> list[Worker]:
+        """Who reads the rings and gives verdicts: the watcher, and checks of others."""
+        return [w for w in self.workers.values() if w.watches]
+
+    def later(self, role: str, module: str, *more: str, wait_s: float = AGAIN_S) -> None:
+        """Start a linked worker of `role` in `wait_s`, unless that is planned already."""
+        self._due.setdefault(role, (time.monotonic() + wait_s, module, more))
+
+    def planned(self, role: str) -> bool:
+        """Whether one of a role runs, or will soon."""
+        return role in self._due or bool(self.of(role))
 
     def start_due(self) -> None:
         """Start those whose time has come."""
         now = time.monotonic()
-        for role, (at, module) in list(self._due.items()):
+        for role, (at, module, more) in list(self._due.items()):
             if now >= at:
                 del self._due[role]
-                self.start_linked(role, module)
+                self.start_linked(role, module, *more)
 
     def last_words(self, worker: Worker, n_bytes: int = 2000) -> str:
         """The end of what a worker printed before it died."""
-        path = self.folder / f"{worker.name}.log"
+        path = self._log_of(worker.name)
         if not path.exists():
             return ""
         with path.open("rb") as output:
             output.seek(0, os.SEEK_END)
             output.seek(max(0, output.tell() - n_bytes))
             return output.read().decode("utf-8", "replace").strip()
+
+    def _log(self, name: str) -> Path:
+        return self.folder / f"{name}.log"
 
     def dismiss(self) -> None:
         """End all of them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import threading
@@ -65,9 +66,13 @@ def bytes_needed(streams: Mapping[str, Mapping[str, Any]], seconds: float) -> in
 
 
 def discard_half_made(folder: Path) -> None:
-    """Remove what a writer that died left of the file beside a journal."""
+    """Remove what a writer that died left of the file beside a journal, if the disk allows it.
+
+    One that has become read-only does not; the next writer begins that file anew.
+    """
     for part in folder.parent.glob(f"{folder.stem}_*.part*"):
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def discard_journal(folder: Path) -> None:

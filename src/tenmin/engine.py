@@ -19,8 +19,10 @@ from typing import Any
 from uuid import uuid4
 
 from tenmin import __version__, parent
-from tenmin.crew import Crew
+from tenmin.crew import Crew, Worker
 from tenmin.errors import EngineGone, MessageRefused, RigBusy, RigError
+from tenmin.granted import Granted
+from tenmin.guests import Guests
 from tenmin.job import Job
 from tenmin.launch import EngineSpec, load_spec
 from tenmin.orphan import Orphan, unfinished
@@ -28,9 +30,9 @@ from tenmin.rig import Rig, load_rig
 from tenmin.service import messages
 from tenmin.service.server import Request, Server, WorkerMessage
 from tenmin.simulated import Simulation
-from tenmin.system import FileLock
+from tenmin.system import FileLock, writable_caches
 
-POLL_S = 0.02
+LOOK_S = 0.05  # how often it looks whether a worker has died; messages wake it at once
 TICK_S = 0.1
 LINGER_S = 10.0  # after its last block an engine waits for clients that want the result
 UNASKED_S = 60.0  # how long an engine that was started for one block waits for its start
@@ -57,7 +59,9 @@ class Engine:
         self.orphan: Orphan | None = unfinished(folder)
         self.result: dict[str, Any] | None = None
         self.crew = Crew(folder, os.environ)
+        self.guests = Guests(self.crew)
         self.server = Server(folder)
+        self.granted = Granted()
         self._stopping = False
         self._idle_since: float | None = None
         self._tick_at = 0.0
@@ -73,7 +77,7 @@ class Engine:
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), self._asked_to_end)
         while not self._over():
-            for item in self.server.poll(POLL_S):
+            for item in self.server.poll(min(LOOK_S, self._tick_at - time.monotonic())):
                 if isinstance(item, Request):
                     self._answer(item)
                 else:
@@ -81,6 +85,7 @@ class Engine:
             self._supervise()
             if time.monotonic() >= self._tick_at:
                 self._tick_at = time.monotonic() + TICK_S
+                self.granted.keep(self._busy())
                 self._tick()
         return self._end()
 
@@ -106,7 +111,7 @@ class Engine:
         """Start the far side of a simulated rig, and the workers."""
         if self.spec.simulator is not None and self.simulation is None:
             self.simulation = Simulation.start(self.folder, self.spec)
-            self.crew = Crew(self.folder, self.simulation.env)
+            self.crew = self.guests.crew = Crew(self.folder, self.simulation.env)
             self.rig = self.rig.with_devices(self.simulation.devices)
         for role in ("acquirer", "watcher"):
             if not self.crew.of(role):
@@ -153,7 +158,8 @@ class Engine:
             raise RigBusy("A block is running on this rig.")
         self._man()  # an engine that had to finish a dead one's block has no workers yet
         self.result, self._idle_since = None, None
-        self.job = Job.start(message, self.rig, self.spec, self.folder, self.crew, self.server)
+        whom = (self.crew, self.server, self.granted, self.guests)
+        self.job = Job.start(message, self.rig, self.spec, self.folder, *whom)
         self._write_state(self.job.dot)
         return {"dot": str(self.job.dot), "rig": self.rig.id}
 
@@ -166,6 +172,7 @@ class Engine:
             "crew": {w.name: w.process.pid for w in self.crew.workers.values()},
             "simulator": self.simulation.pid if self.simulation else None,
             "deaths": self.crew.deaths,
+            "granted": self.granted.told(self.crew, self.job.progress if self.job else {}),
         }
         if self.orphan is not None:
             state["snapshot"] = self.orphan.snapshot()
@@ -180,24 +187,31 @@ class Engine:
         if worker is None:
             return
         if isinstance(item.message, messages.Ready):
-            worker.ready = True
-            if worker.role == "watcher" and self.job is not None:
+            worker.ready, worker.granted = True, item.message.granted
+            if worker.watches and self.job is not None:
                 self.job.man_watcher(worker)
             if worker.role == "acquirer":
                 self._acquirer_ready()
         elif self.job is not None:
             self.job.hear(worker, item.message)
+        if self.guests.has(worker):
+            self.guests.hear(worker, item.message, time.monotonic())
 
     def _acquirer_ready(self) -> None:
         if self.job is not None:
             self.job.man_acquirer()
         if len(self.crew.of("acquirer")) < 2 and not self._stopping:
             self.crew.start_linked("acquirer", "tenmin.acquirer")  # the standby
+        if not self._stopping:
+            self.guests.man()  # only now: their imports delay nobody's start
 
     def _supervise(self) -> None:
         for worker in self.crew.died():
             self.server.forget(worker.name)
             words = self.crew.last_words(worker)
+            if self.guests.has(worker):
+                self._guest_died(worker, words)
+                continue
             if self.job is not None:
                 self.job.lost(worker, words)
             vital = worker.role != "finaliser"  # the file can be made later as well
@@ -210,7 +224,13 @@ class Engine:
                 self.crew.later("acquirer", "tenmin.acquirer")
             elif worker.role == "watcher":
                 self.crew.later("watcher", "tenmin.watcher")
+        self.guests.step(time.monotonic())
         self.crew.start_due()
+
+    def _guest_died(self, worker: Worker, words: str) -> None:
+        fault = self.guests.died(worker, words)
+        if self.job is not None:
+            self.job.fault(fault)
 
     def _give_up(self, role: str, words: str) -> None:
         error = EngineGone(
@@ -265,6 +285,7 @@ class Engine:
 
     def _end(self) -> int:
         """End in good order; a block that runs is left to its acquirer, which ends as planned."""
+        self.granted.keep(False)
         if self.job is not None and not self.job.over:
             self.server.close()
             return 0
@@ -287,6 +308,7 @@ def main() -> int:
     try:
         if not lock.acquire():
             raise RigBusy(f"Another engine runs on the rig {folder.name}.")
+        writable_caches()  # before any worker is started: each would compile all kernels itself
         return Engine(folder, load_spec(folder)).run()
     except RigError as error:
         _tell_failure(folder, error)

@@ -136,6 +136,15 @@ class DiskFull(RigError):
     remedy = "Free space or choose another disk with --out; what was recorded is kept."
 
 
+class DiskTooSlow(RigError):
+    """The disk takes less per second than the streams bring."""
+
+    remedy = (
+        "Choose a faster disk with --out, end other programs that write to this one, or record "
+        "fewer channels; what was recorded is kept."
+    )
+
+
 class DiskError(RigError):
     """The disk refuses to be written or read."""
 

@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tenmin.recorder.journal import JsonLog
+from tenmin.crew import CHECK
+from tenmin.eventlog import EventLog
 from tenmin.service import messages
 from tenmin.verdict import UNKNOWN, WARN, Verdict, at_least_as_bad
 
 SILENT_S = 3.0  # older verdicts say nothing about now
+GAUGED_S = 1.0  # between the engine's own values in the log
+LONG_AGO = float("-inf")
+
+Key = tuple[str, str]  # check, stream
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A verdict, who gave it, and when: host time, monotonic seconds."""
+
+    verdict: Verdict
+    source: str
+    at_s: float
 
 
 class Findings:
     """The newest verdicts, the worst ones of the recording, and their log.
+
+    A source is a role of the crew: ``watcher``, or ``check:NAME`` for a check of another
+    distribution. The silence of one does not touch what the others say.
 
     Parameters
     ----------
@@ -26,52 +43,112 @@ class Findings:
     ----------
     worst : dict of (str, str) to Verdict
         The worst verdict of the recording by check and stream.
-    lost : dict of str to int
-        Samples of each stream that the watcher could not look at.
+    lost : dict of str to dict of str to int
+        By source and stream: samples that were not looked at.
+    delays : dict of str to dict of str to dict
+        By source and stream: how late the checks were in the last second, see `tenmin.delays`.
     """
 
     def __init__(self, dot: Path) -> None:
-        self.worst: dict[tuple[str, str], Verdict] = {}
-        self.lost: dict[str, int] = {}
-        self._metrics = JsonLog(dot / "metrics.jsonl")
-        self._newest: tuple[Verdict, ...] = ()
-        self._at_s = 0.0
+        self.worst: dict[Key, Verdict] = {}
+        self.lost: dict[str, dict[str, int]] = {}
+        self.delays: dict[str, dict[str, dict[str, float]]] = {}
+        self._metrics = EventLog()
+        self._metrics.open(dot / "metrics.jsonl")
+        self._said: dict[Key, Said] = {}
+        self._levels: dict[Key, str] = {}  # as last returned by `changes`
+        self._why: dict[str, str] = {}  # of sources that are silent
+        self._gauged_s = LONG_AGO
 
-    def take(self, message: messages.Verdicts, now_s: float, *, latch: bool) -> list[Verdict]:
-        """Take what the watcher says; return the verdicts whose level changed.
+    def take(self, source: str, message: messages.Verdicts, now_s: float) -> None:
+        """Take what a source says.
 
         Raises
         ------
         RigError
             The log could not be written.
         """
-        before = {(v.check, v.stream): v.level for v in self._newest}
-        self._newest = tuple(Verdict(**v) for v in message.verdicts)
-        self.lost, self._at_s = message.lost, now_s
-        if latch:
-            for verdict in self._newest:
+        self.lost.setdefault(source, {}).update(message.lost)
+        late = {name: delay.model_dump() for name, delay in message.delays.items()}
+        kept = self.delays.get(source, {}).items()
+        self.delays[source] = {n: delay for n, delay in kept if n not in message.lost} | late
+        self._why.pop(source, None)
+        self._said.pop((source.removeprefix(CHECK), ""), None)
+        said = [Verdict(**verdict.model_dump()) for verdict in message.verdicts]
+        if not said:
+            return
+        for verdict in said:
+            self._said[verdict.check, verdict.stream] = Said(verdict, source, now_s)
+        values = [[v.check, v.stream, v.level, v.value] for v in said]
+        self._note(now_s, values)
+
+    def gauge(self, verdicts: Iterable[Verdict], now_s: float) -> None:
+        """Take what the engine itself finds, at any pace; it is logged once a second.
+
+        Raises
+        ------
+        RigError
+            The log could not be written.
+        """
+        found = list(verdicts)
+        for verdict in found:
+            self._said[verdict.check, verdict.stream] = Said(verdict, "engine", now_s)
+        if found and now_s - self._gauged_s >= GAUGED_S:
+            self._gauged_s = now_s
+            values = [[v.check, v.stream, v.level, v.value] for v in found]
+            self._note(now_s, values)
+
+    def _note(self, now_s: float, values: list[list[Any]]) -> None:
+        self._metrics({"host_s": now_s, "values": values})
+        if self._metrics.failure is not None:
+            raise self._metrics.failure
+
+    def silence(self, source: str, why: str = "") -> None:
+        """A source died: what it said is UNKNOWN until it says something again."""
+        self._why[source] = why
+        self.delays.pop(source, None)
+        mine = [key for key, said in self._said.items() if said.source == source]
+        for key in mine:
+            self._said[key] = replace(self._said[key], at_s=LONG_AGO)
+        if not mine and source.startswith(CHECK):  # it never said anything
+            name = source.removeprefix(CHECK)
+            self._said[name, ""] = Said(Verdict(name, "", UNKNOWN), source, LONG_AGO)
+
+    def current(self, now_s: float) -> tuple[Verdict, ...]:
+        """The verdicts as they stand at `now_s`, monotonic seconds."""
+        return tuple(self._as_of(said, now_s) for said in self._said.values())
+
+    def _as_of(self, said: Said, now_s: float) -> Verdict:
+        if now_s - said.at_s <= SILENT_S:
+            return said.verdict
+        silent = f"The {said.source.replace(':', ' ')} is silent."
+        why = self._why.get(said.source) or silent
+        return replace(said.verdict, level=UNKNOWN, value=None, action=why)
+
+    def changes(self, now_s: float, *, latch: bool) -> list[Verdict]:
+        """The verdicts whose level has changed since the last call.
+
+        Parameters
+        ----------
+        now_s : float
+            Host time, monotonic seconds.
+        latch : bool
+            Whether what stands now counts for `worst`: the block is being recorded.
+        """
+        changed = []
+        for verdict in self.current(now_s):
+            key = verdict.check, verdict.stream
+            if latch:
                 self._latch(verdict)
-        values = [[v.check, v.stream, v.level, v.value] for v in self._newest]
-        self._metrics.write({"host_s": now_s, "values": values})
-        return [v for v in self._newest if before.get((v.check, v.stream)) != v.level]
+            if self._levels.get(key) != verdict.level:
+                self._levels[key] = verdict.level
+                changed.append(verdict)
+        return changed
 
     def _latch(self, verdict: Verdict) -> None:
         kept = self.worst.get((verdict.check, verdict.stream))
         if kept is None or at_least_as_bad(verdict, kept):
             self.worst[verdict.check, verdict.stream] = verdict
-
-    def silence(self) -> None:
-        """The watcher died: everything is UNKNOWN until the next one has seen something."""
-        self._at_s = 0.0
-
-    def current(self, now_s: float) -> tuple[Verdict, ...]:
-        """The verdicts as they stand at `now_s`, monotonic seconds."""
-        if now_s - self._at_s <= SILENT_S:
-            return self._newest
-        return tuple(
-            replace(v, level=UNKNOWN, value=None, action="The watcher is silent.")
-            for v in self._newest
-        )
 
     def absent(self, names: Iterable[str], streams: Mapping[str, Any]) -> None:
         """Devices that may be missing and were: said, not passed over."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tenmin.disk import speed_told
 from tenmin.phases import Facts, Gate, Plan
 from tenmin.protocol import Protocol
 from tenmin.protocol_parts import Rule
@@ -30,6 +31,7 @@ def settling(protocol: Protocol, plan: Plan, facts: Facts, settled_s: float) -> 
         *preflight(protocol, plan, facts),
         _timer(plan, settled_s),
         _clock(plan, facts),
+        _disk_speed(facts),
         *_stationarity(protocol, plan, facts, settled_s),
     )
 
@@ -112,6 +114,17 @@ def _disk(protocol: Protocol, facts: Facts) -> Gate:
     text = f"{facts.disk_free_bytes / 1e9:.1f} GB are free, {need / 1e9:.1f} GB are needed"
     level = OK if enough else FAIL
     return Gate("disk", level, True, text, float(facts.disk_free_bytes), need, "bytes")
+
+
+def _disk_speed(facts: Facts) -> Gate:
+    found, need = facts.disk_bytes_per_s, facts.disk_need_bytes_per_s
+    if found is not None:
+        level, text = OK if found >= need else FAIL, speed_told(found, need)
+    elif facts.disk_measuring:
+        level, text = FAIL, "the speed of the disk is being measured"
+    else:
+        level, text = UNKNOWN, "the speed of the disk is not known"
+    return Gate("disk_speed", level, False, text, found, need, "bytes/s")
 
 
 def _timer(plan: Plan, settled_s: float) -> Gate:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tenmin.block import Block
-from tenmin.errors import DeviceError, DiskFull, RigError
+from tenmin.errors import DeviceError, DiskFull, DiskTooSlow, RigError
 from tenmin.phases import Phase
 
 PATIENCE_S = 60.0  # beyond what the gates themselves demand
@@ -44,6 +44,12 @@ def hopeless(
     for gate in block.gates:
         if gate.id == "disk" and gate.holds_up:
             return DiskFull(f"There is no room in {folder}: {gate.text}.")
+        if gate.id == "disk_speed" and gate.holds_up and gate.value is not None:
+            return DiskTooSlow(
+                f"{folder} is too slow for this rig: {gate.text}.",
+                remedy="Choose a faster disk with --out, end other programs that write to this "
+                "one, or record fewer channels.",
+            )
     asked = block.plan.alive_s if block.phase is Phase.PREFLIGHT else block.plan.settle_s
     if now - block.since > asked + block.plan.clock_s + PATIENCE_S and block.waiting:
         return DeviceError(

@@ -25,10 +25,11 @@ from tenmin.ring import Ring
 from tenmin.source import DeviceConfig, is_derived
 from tenmin.sources import Flow, Source, make_driver
 from tenmin.stream import Stream
-from tenmin.system import Bell, FileLock, raise_priority, spawn, stop_process
+from tenmin.system import IMPORTS, Bell, FileLock, behave, spawn, stop_process
 
 TELL_S = 0.1  # between two lines of numbers
 HUNG_S = 6.0  # without a line for longer, the process is taken for hung and killed
+START_S = 30.0  # before its first line: on a busy computer it may have to compile kernels
 RETRY_S = 0.5
 GRACE_S = 2.0
 COUNTERS = (
@@ -110,6 +111,8 @@ class Isolated(threading.Thread):
     ----------
     deaths : int
         How often the process has ended unasked.
+    granted : dict of str to str
+        What the system gave to the process, in words.
     """
 
     def __init__(
@@ -124,10 +127,12 @@ class Isolated(threading.Thread):
         self.flows = {flow.config.name: flow for flow in flows}
         self.fatal: RigError | None = None
         self.deaths = 0
+        self.granted: dict[str, str] = {}
         self._tables, self._folder, self._restored = list(tables), folder, restored
         self._halt = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
         self._heard_s = time.monotonic()
+        self._patience_s = START_S
 
     @property
     def pid(self) -> int | None:
@@ -141,11 +146,11 @@ class Isolated(threading.Thread):
             with words.open("ab") as errors:
                 args = [sys.executable, "-m", "tenmin.isolation", str(self._spec())]
                 pipe = subprocess.PIPE
-                self._process = spawn(args, stdin=pipe, stdout=pipe, stderr=errors)
-            self._heard_s = time.monotonic()
+                self._process = spawn(args, stdin=pipe, stdout=pipe, stderr=errors, below=IMPORTS)
+            self._heard_s, self._patience_s = time.monotonic(), START_S
             threading.Thread(target=self._watch, args=(self._process,), daemon=True).start()
             for line in _lines(self._process.stdout):
-                self._heard_s = time.monotonic()
+                self._heard_s, self._patience_s = time.monotonic(), HUNG_S
                 self._take(line)
             code = self._process.wait()
             if not self._halt.is_set() and self.fatal is None:
@@ -170,13 +175,15 @@ class Isolated(threading.Thread):
         if line["t"] == "fatal":
             self.fatal = RigError(line["message"], remedy=line["remedy"])
             self.fatal.exit_code = line["exit_code"]
+        elif line["t"] == "granted":
+            self.granted = line["granted"]
         else:
             self.flows[line["stream"]].told(line)
 
     def _watch(self, process: subprocess.Popen[bytes]) -> None:
         """Kill the process when it hangs: a library may block for ever."""
         while process.poll() is None and not self._halt.wait(TELL_S):
-            if time.monotonic() - self._heard_s > HUNG_S:
+            if time.monotonic() - self._heard_s > self._patience_s:
                 process.kill()
 
     def _died(self, code: int) -> None:
@@ -196,6 +203,13 @@ class Isolated(threading.Thread):
             if process.stdin is not None:
                 process.stdin.close()
             threading.Thread(target=_end, args=(process,), daemon=True).start()
+
+    def kill(self) -> None:
+        """End its process at once: nothing more may come into the rings."""
+        self._halt.set()
+        process = self._process
+        if process is not None and process.poll() is None:
+            process.kill()
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -241,7 +255,7 @@ def main() -> int:
     spec = json.loads(Path(sys.argv[1]).read_text("utf-8"))
     tell, folder = Teller(), Path(spec["folder"])
     ring.warm()
-    raise_priority()
+    tell({"t": "granted", "granted": {"kernels": ring.cached(), **behave("driver")}})
     configs = {c.name: c for c in device_configs(spec["devices"]) if c.name in spec["names"]}
     lock = FileLock(folder / "rings" / f"{spec['names'][0]}.writer")
     _wait_for(lock)

@@ -14,7 +14,8 @@ from uuid import uuid4
 from tenmin import protocol as protocols
 from tenmin import subject as subjects
 from tenmin.block import Block
-from tenmin.crew import Crew, Worker
+from tenmin.crew import CHECK, Crew, Worker
+from tenmin.disk_watch import DiskWatch
 from tenmin.dot import (
     bytes_needed,
     discard_half_made,
@@ -24,22 +25,27 @@ from tenmin.dot import (
     session_id,
 )
 from tenmin.errors import DeviceLost, EngineGone, MessageRefused, RigError, StreamNeverStarted
+from tenmin.eventlog import EventLog
 from tenmin.facts import known, missing, reasons
 from tenmin.filing import Filing
 from tenmin.findings import Findings
+from tenmin.granted import Granted
+from tenmin.guests import Fault, Guests
 from tenmin.hearsay import event_of
 from tenmin.hopeless import hopeless, never_came
 from tenmin.launch import EngineSpec
+from tenmin.orders import Orders
 from tenmin.orphan import IN_PROGRESS
 from tenmin.outcome import outcome
 from tenmin.phases import Event, Facts, Phase
 from tenmin.phases import Request as BlockRequest
-from tenmin.recorder.journal import JsonLog, write_json
+from tenmin.pressure import TOO_SLOW, of_block, reason_in, verdicts
+from tenmin.recorder.journal import write_json
 from tenmin.rig import Rig
 from tenmin.service import messages
 from tenmin.service.server import Server
 from tenmin.software import versions
-from tenmin.system import free_bytes
+from tenmin.verdict import OK
 from tenmin.window import window_samples
 
 ENDED = (Phase.SUMMARISED, Phase.ABORTED)
@@ -69,8 +75,11 @@ class Job:
         folder: Path,
         crew: Crew,
         server: Server,
+        granted: Granted,
+        guests: Guests,
     ) -> None:
         self.rig, self.folder, self.crew, self.server = rig, folder, crew, server
+        self.granted, self.guests = granted, guests
         self.request = request
         self.protocol = protocols.load(request.protocol or default_protocol(rig))
         self.facts = subjects.merge(rig.facts, request.subject, request.facts)
@@ -81,31 +90,34 @@ class Job:
         code = str(self.facts.get("subject.code") or "unknown")
         out = Path(request.out or spec.out or "tenmin-data").absolute()
         self.dot = make_folder(out, code, rig.simulated)
-        self.events = JsonLog(self.dot / "events.jsonl")
+        self.events = EventLog()  # a slow disk must not keep the engine from its clients
+        self.events.open(self.dot / "events.jsonl")
         self.findings = Findings(self.dot)
+        self.disk = DiskWatch(self.dot)
+        self.disk.look(self.now, {}, recording=False)
         self.filing = Filing(self.dot, crew)
         self.progress: dict[str, Any] = {"streams": {}}
         self.error: RigError | None = None
         self.result: dict[str, Any] | None = None
         self.over = False
-        self._settle_ns: int | None = None
-        self._decided: dict[str, Any] | None = None  # block.json, from RECORDING on
-        self._acquirer: str | None = None
-        self._restarts = 0
+        self.orders = Orders(folder, self.dot, rig.device_tables, crew, server)
         self._ended = self._reached_end = False
 
     @classmethod
     def start(cls, *args: Any) -> Job:
         """Make the folder, tell the workers, and return the running block."""
         job = cls(*args)
-        job._write_spool()
         left = {"dot": str(job.dot), "keep_journal": job.request.keep_journal}
         write_json(job.folder / IN_PROGRESS, left)
         rings = job.folder / "rings"
         for old in rings.glob("*") if rings.exists() else ():
             old.unlink()
         job.man_acquirer()
-        for worker in job.crew.of("watcher"):
+        for fault in job.guests.begin():
+            job.fault(fault)
+        for role in job.guests.waited_for:
+            job.findings.silence(role, "It has not said anything yet.")
+        for worker in job.crew.watchers():
             job.man_watcher(worker)
         return job
 
@@ -113,26 +125,32 @@ class Job:
 
     def man_acquirer(self) -> None:
         """Give the data path to the oldest acquirer that is ready, if nobody has it."""
-        if self._acquirer is not None or self.over or self._ended:
-            return
-        for worker in self.crew.of("acquirer"):
-            if worker.ready and not worker.leaving:
-                self._acquirer = worker.name
-                self._tell("go", spool=str(self._write_spool()))
-                self._repeat_orders()
-                return
+        if not (self.orders.held or self.over or self._ended) and self.orders.give():
+            self._repeat_orders()
 
     def _repeat_orders(self) -> None:
         """Tell a new acquirer what is not in its spool and the last one may not have heard."""
         if self.block.phase is Phase.ABORTED:
-            self._tell("abort", reason="aborted")
+            self.orders.tell("abort", reason="aborted")
         elif self.block.phase in RUNNING and self.block.target_s != self.block.plan.seconds:
             self._extend()
 
     def man_watcher(self, worker: Worker) -> None:
         """Let a watcher watch."""
         if worker.ready:
-            self.server.tell(worker.name, "go", spool=str(self.folder / "spool.json"))
+            self.server.tell(worker.name, "go", spool=str(self.orders.path))
+            if self.guests.has(worker):
+                self.guests.watch(worker, time.monotonic())
+
+    def fault(self, fault: Fault) -> None:
+        """A check of another distribution died: its verdict is UNKNOWN, and nothing else."""
+        if not self.over:
+            self.findings.silence(CHECK + fault.check, fault.text)
+            self._log_fault(fault.check, fault.text)
+
+    def _log_fault(self, check: str, text: str, stream: str = "") -> None:
+        about = f"{check} of {stream}" if stream else check
+        self._log(Event(time.monotonic(), "check_fault", f"{about}: {text}"))
 
     def lost(self, worker: Worker, words: str) -> None:
         """A worker has died, or ended as told."""
@@ -142,10 +160,9 @@ class Job:
             value = f"{worker.role} died and is started again"
             self._log(Event(time.monotonic(), "device_warning", value))
             if worker.role == "watcher":
-                self.findings.silence()
-            if worker.name == self._acquirer:
-                self._acquirer = None
-                self._restarts += 1
+                self.findings.silence("watcher")
+            if self.orders.of(worker):
+                self.orders.lost()
                 self.man_acquirer()
 
     def _finaliser_ended(self, words: str) -> None:
@@ -157,7 +174,7 @@ class Job:
     @property
     def _closed(self) -> bool:
         """Whether nobody writes the journal any more."""
-        return self._ended or (self.block.phase in ENDED and self._acquirer is None)
+        return self._ended or (self.block.phase in ENDED and not self.orders.held)
 
     def _unwritten(self) -> None:
         remedy = f"The journal is kept; run `tenmin recover {self.dot}`."
@@ -171,19 +188,24 @@ class Job:
         """Take what a worker says."""
         if self.over:
             return
-        if isinstance(message, messages.Progress) and worker.name == self._acquirer:
+        if isinstance(message, messages.Progress) and self.orders.of(worker):
             self.progress = message.data
             if message.data.get("ended"):
                 self._journal_ended(message.data["ended"])
         elif isinstance(message, messages.Verdicts):
-            self._take_verdicts(message)
-        elif isinstance(message, messages.Failed):
+            self._take_verdicts(worker, message)
+        elif isinstance(message, messages.Log) and message.line.get("t") == "check_fault":
+            line = message.line
+            self._log_fault(str(line["check"]), str(line["text"]), str(line["stream"]))
+        elif isinstance(message, messages.Failed) and not self.guests.has(worker):
             error = RigError(message.message, remedy=message.remedy)
             error.exit_code = message.exit_code
             self.fail(error)
 
     def _journal_ended(self, reason: str) -> None:
         self._ended, self._reached_end = True, reason == "complete"
+        if reason == TOO_SLOW and (error := reason_in(self.dot)) is not None:
+            self.fail(error)
         if reason == "reference lost":
             told = self.progress["streams"].get(self.rig.primary.name, {}).get("error")
             self.fail(
@@ -195,15 +217,35 @@ class Job:
                 )
             )
 
-    def _take_verdicts(self, message: messages.Verdicts) -> None:
-        now = time.monotonic()
+    def _take_verdicts(self, worker: Worker, message: messages.Verdicts) -> None:
         try:
-            changed = self.findings.take(message, now, latch=self.block.phase in RUNNING)
+            self.findings.take(worker.role, message, time.monotonic())
         except RigError as error:
             self.fail(error)
+
+    def _judge(self) -> None:
+        """Log verdicts that have changed, by what was said or by silence."""
+        # What is missing after the journal's end is missing in no file.
+        recording = self.block.phase in RUNNING and not self._ended
+        for verdict in self.findings.changes(self.now, latch=recording):
+            self._log(Event(self.now, "verdict", json.dumps(asdict(verdict))))
+
+    def _look_at_disk(self) -> None:
+        """Its speed before the recording; while recording, whether it keeps up and lasts."""
+        streams, began_s = self.progress["streams"], self.block.record_at
+        self.disk.look(self.now, streams, recording=began_s is not None)
+        if self.block.phase is Phase.SETTLE:
+            self.disk.measure()
+        if began_s is None:
             return
-        for verdict in changed:
-            self._log(Event(now, "verdict", json.dumps(asdict(verdict))))
+        end_s = began_s + self.block.target_s + 2 * self.block.plan.pads_s
+        found = self.disk.verdict(self.now, max(0.0, end_s - self.now))
+        if found.level != OK and found.onset_s == self.now:
+            self._log(Event(self.now, "device_warning", found.action))
+        try:
+            self.findings.gauge([*verdicts(streams), found], self.now)
+        except RigError as error:
+            self.fail(error)
 
     # Commands --------------------------------------------------------------------------------
 
@@ -241,10 +283,12 @@ class Job:
             self.filing.step(self._ended, self._closed)
             if self.filing.given_up:
                 self._unwritten()
+        self._look_at_disk()
         streams, reference = self.progress["streams"], self.rig.primary.name
         error = hopeless(self.block, streams, reference, str(self.dot.parent), self.now)
         if error is not None:
             self.fail(error)
+        self._judge()
         self._move(self.block.step(self.now, self._known()))
         if self.block.phase is Phase.ABORTED and self.error is None:
             self.error = self._why_aborted()
@@ -258,7 +302,7 @@ class Job:
             for n, s in self.progress["streams"].items()
             if s["required"] and not s["received"] and n not in silent and s["rate_hz"] != 0
         ]
-        if self._settle_ns is None and silent:
+        if self.orders.settle_ns is None and silent:
             told = "; ".join(
                 f"{n}: {self.progress['streams'][n]['error'] or 'nothing came'}" for n in silent
             )
@@ -277,19 +321,18 @@ class Job:
 
     def _entered(self, phase: Phase) -> None:
         if phase is Phase.SETTLE:
-            self._settle_ns = time.monotonic_ns()
-            self._tell("settle")
+            self.orders.settle(time.monotonic_ns())
         elif phase is Phase.RECORDING:
+            self.disk.restart()
             for name in never_came(self.progress["streams"]):
                 told = f"{name} delivers nothing; the block goes on without it"
                 self._log(Event(time.monotonic(), "device_warning", told))
-            self._decided = self._block_json()
-            path = self._write_spool()
-            self._tell("record", spool=str(path))
-            for worker in self.crew.of("watcher"):
-                self.server.tell(worker.name, "record", spool=str(path))
+            self.granted.look()  # since the settling began, somebody may have pulled a plug
+            self.orders.record(self._block_json())
+            for worker in self.crew.watchers():
+                self.server.tell(worker.name, "record", spool=str(self.orders.path))
         elif phase is Phase.ABORTED:
-            self._tell("abort", reason="aborted")
+            self.orders.tell("abort", reason="aborted")
 
     def _extend(self) -> None:
         t0, rate = self.progress.get("t0"), self.progress.get("rate_hz")
@@ -297,11 +340,7 @@ class Job:
             return
         stop = t0 + window_samples(self.block.target_s, rate)
         stop += window_samples(self.block.plan.pads_s, rate)
-        self._tell("stop_at", index=stop)
-
-    def _tell(self, kind: str, **fields: Any) -> None:
-        if self._acquirer is not None:
-            self.server.tell(self._acquirer, kind, **fields)
+        self.orders.tell("stop_at", index=stop)
 
     def _known(self) -> Facts:
         streams: Mapping[str, Any] = self.progress["streams"]
@@ -320,8 +359,8 @@ class Job:
             reference=self.rig.primary.name,
             verdicts=self.findings.current(self.now),
             missing_facts=self.absent,
-            disk_free_bytes=free_bytes(self.dot),
             disk_need_bytes=needed,
+            **self.disk.facts(),
             clock_points_s=self.progress.get("clock_points_s") or 0.0,
             window_s=window,
             clean_s=None,
@@ -352,10 +391,7 @@ class Job:
                 "nonstandard": self.block.plan.nonstandard,
                 "seconds_asked": self.block.plan.seconds,
             }
-        for worker in self.crew.of("acquirer"):
-            if worker.name == self._acquirer:
-                worker.leaving = True
-                self.server.tell(worker.name, "quit")
+        self.orders.dismiss()
         (self.folder / IN_PROGRESS).unlink(missing_ok=True)
         if not self._worth_keeping(recorded):
             discard_journal(self.dot)
@@ -366,26 +402,11 @@ class Job:
         if self.request.keep_journal:
             return True
         if not recorded:
-            return self._settle_ns is not None
+            return self.orders.settle_ns is not None
         assert self.result is not None
         return self.block.phase is Phase.ABORTED or not self.result["verified"]
 
     # Files -----------------------------------------------------------------------------------
-
-    def _write_spool(self) -> Path:
-        """All orders so far, for whoever takes the data path."""
-        path = self.folder / "spool.json"
-        spool = {
-            "dot": str(self.dot),
-            "devices": self.rig.device_tables,
-            "restarted": self._restarts,
-            "settling": self._settle_ns is not None,
-            "block": self._decided,
-        }
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps(spool), "utf-8")
-        part.replace(path)
-        return path
 
     def _block_json(self) -> dict[str, Any]:
         kinds = [s["kind"] for s in self.progress["streams"].values()]
@@ -395,10 +416,12 @@ class Job:
             "simulated": self.rig.simulated,
             "nonstandard": self.block.plan.nonstandard,
             "software": versions(),
+            "disk": self.disk.told(),
+            "granted": self.granted.told(self.crew, self.progress) | self.disk.granted(),
             "position": self.request.position,
             "seconds": self.block.plan.seconds,
             "pad_s": self.block.plan.pads_s,
-            "settle_host_ns": self._settle_ns,
+            "settle_host_ns": self.orders.settle_ns,
             "reference": self.rig.primary.name,
             "nwb": nwb_name(self.dot, kinds),
             "session_id": session_id(self.dot),
@@ -411,15 +434,15 @@ class Job:
         }
 
     def _log(self, event: Event) -> None:
-        try:
-            self.events.write(event.as_dict(), sync=event.code == "phase")
-        except RigError as error:
-            self.fail(error)
+        self.events(event.as_dict(), sync=event.code == "phase")
+        if self.events.failure is not None:
+            self.fail(self.events.failure)
         self.server.publish("event", event.as_dict())
 
     def snapshot(self) -> dict[str, Any]:
         """What clients see, ten times a second."""
-        told = self.block.snapshot(self.now, self._known()).as_dict()
+        pressed = of_block(self.progress["streams"])
+        told = self.block.snapshot(self.now, self._known(), backpressure=pressed).as_dict()
         streams = [{"name": n, **numbers} for n, numbers in self.progress["streams"].items()]
         return {
             **told,
@@ -429,7 +452,14 @@ class Job:
             "over": self.over,
             "error": None if self.error is None else str(self.error),
             "t0_index": self.progress.get("t0"),
-            "watcher_lost": self.findings.lost,
+            "watcher_lost": self.findings.lost.get("watcher", {}),
+            "watcher_delays": self.findings.delays.get("watcher", {}),
+            "checks_lost": {
+                role.removeprefix(CHECK): lost
+                for role, lost in self.findings.lost.items()
+                if role.startswith(CHECK)
+            },
+            "granted": self.granted.told(self.crew, self.progress),
         }
 
 

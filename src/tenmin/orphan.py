@@ -11,6 +11,7 @@ from typing import Any
 from tenmin.dot import discard_journal
 from tenmin.errors import EngineGone, JournalDamaged
 from tenmin.outcome import latched, outcome
+from tenmin.pressure import reason_in
 from tenmin.recorder.journal import read_log
 from tenmin.system import FileLock, spawn
 
@@ -51,7 +52,8 @@ class Orphan:
         if not (self.dot / "block.json").exists():
             self._drop()
         elif result.exists():
-            self._made(outcome(self.dot, latched(self.dot), None, None))
+            error = reason_in(self.dot)
+            self._made(outcome(self.dot, latched(self.dot), None, error))
         elif self._finaliser is None or self._finaliser.poll() is not None:
             self._again()
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from tenmin.block import Block
 from tenmin.errors import RigError
+from tenmin.recorder.files import read_block
 from tenmin.recorder.journal import read_log
 from tenmin.verdict import FAIL, OK, UNKNOWN, Verdict, at_least_as_bad
 
@@ -47,7 +48,7 @@ def outcome(
         The keys of ``record --json``, and ``labels``, ``error``, ``remedy``, ``exit_code``,
         ``verified``, ``phase``, ``ended``: how the recording came to its end.
     """
-    decided = _read(dot / "block.json")
+    decided = (read_block(dot) or ({}, ""))[0]
     written = _read(dot / "result.json")
     levels = [asdict(v) for v in verdicts]
     nwb = dot.parent / decided["nwb"] if decided else None

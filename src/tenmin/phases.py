@@ -100,6 +100,13 @@ class Facts:
         Required metadata without a value.
     disk_free_bytes, disk_need_bytes : int
         Free space, and what the block is expected to take.
+    disk_bytes_per_s, disk_need_bytes_per_s : float or None, float
+        What the disk was found to take, None while unknown; what the rig needs.
+    disk_measuring : bool
+        That is being found out.
+    disk_left_s, disk_foreign_bytes_per_s : float or None, float
+        Seconds until the disk is full as things go, None while it does not fill; what other
+        programs write to it.
     clock_points_s : float
         Seconds of clock points of the stream that has fewest.
     window_s : float or None
@@ -123,6 +130,11 @@ class Facts:
     missing_facts: tuple[str, ...] = ()
     disk_free_bytes: int = 0
     disk_need_bytes: int = 0
+    disk_bytes_per_s: float | None = None
+    disk_need_bytes_per_s: float = 0.0
+    disk_measuring: bool = False
+    disk_left_s: float | None = None
+    disk_foreign_bytes_per_s: float = 0.0
     clock_points_s: float = 0.0
     window_s: float | None = None
     clean_s: float | None = None
@@ -142,7 +154,8 @@ class Gate:
     Attributes
     ----------
     id : str
-        ``facts``, ``alive``, ``integrity``, ``disk``, ``sync``, ``settle``, ``clock`` ...
+        ``facts``, ``alive``, ``integrity``, ``disk``, ``sync``, ``settle``, ``clock``,
+        ``disk_speed`` ...
     level : str
         OK, FAIL (it holds the block up) or UNKNOWN (nothing tells; it does not hold it up).
     hard : bool

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tenmin.errors import DiskError, RigError
+from tenmin.errors import DiskError, DiskTooSlow, RigError
 from tenmin.eventlog import EventLog
-from tenmin.recorder.journal import write_block
+from tenmin.pressure import STOP, TOO_SLOW, Flowing, Pressure, too_slow
+from tenmin.recorder.journal import commit_all, write_block
+from tenmin.recorder.reader import JournalReader
+from tenmin.recorder.records import read_records
 from tenmin.sources import Flow
 from tenmin.tape import Tape
 from tenmin.window import t0_index, window_samples
 
 ROUND_S = 0.1  # one round of reading and writing
+SYNCS = 8  # streams that may wait for the disk at once
 GRACE_S = 1.0  # how long the other streams may take to reach the reference's end
 OVERDUE_S = 5.0  # a reference that stays silent ends the block this long after its planned end
 
@@ -35,7 +39,15 @@ class Recording(threading.Thread):
     log : EventLog
         The acquirer's own log, open.
     resumed : dict, optional
-        The ``start`` and ``t0`` lines of a recording that an earlier acquirer began.
+        The ``start``, ``t0`` and ``cut`` lines of a recording that an earlier acquirer began.
+
+    Attributes
+    ----------
+    pressures : dict of str to Pressure
+        How much of each ring waits to be written, as `watch` has seen it.
+    cut : dict of str to int, or None
+        Since the disk proved too slow: the sequence number in each ring up to which the recording
+        goes on. Nothing may be put into the rings any more.
     """
 
     def __init__(
@@ -55,6 +67,10 @@ class Recording(threading.Thread):
         self.failure: RigError | None = None
         self.ended: str | None = None
         self.finished = threading.Event()
+        self.pressures: dict[str, Pressure] = {}
+        self.cut: dict[str, int] | None = None
+        self._flowing, self._n_flowing = Flowing(), 0
+        self._syncs = ThreadPoolExecutor(SYNCS, "sync")  # a thread begins when there is work
         self._asked: str | None = None
         self._opened: set[str] = set()
         self._told: dict[str, Any] = {}  # streams as block.json describes them
@@ -64,6 +80,21 @@ class Recording(threading.Thread):
             self._started_ns = resumed["start"]["host_ns"]
             if "t0" in resumed:
                 self.t0, self.stop_index = resumed["t0"]["index"], resumed["stop"]
+            if "cut" in resumed:
+                told = resumed["cut"]
+                self.failure = DiskTooSlow(told["message"], remedy=told["remedy"])
+                self.cut = told["seq"]
+        self._left = self._left_waiting() if resumed else {}
+
+    def _left_waiting(self) -> dict[str, tuple[int, float]]:
+        """End and fill of each ring that an earlier acquirer left, until its file is open."""
+        left = {}
+        for name, flow in self.flows.items():
+            records = read_records(self.dot / f"{name}.idx")
+            if flow.ring is not None and len(records):
+                waits = flow.ring.written - int(records[-1]["seq"] + records[-1]["n"])
+                left[name] = (flow.ring.written, waits / flow.ring.capacity)
+        return left
 
     @property
     def rate_hz(self) -> float:
@@ -74,8 +105,10 @@ class Recording(threading.Thread):
 
     @property
     def t0_host_ns(self) -> int | None:
-        """Host time of t0 by the reference's clock fit."""
-        return None if self.t0 is None else self._host_ns(self.t0)
+        """Host time of t0 by the reference's clock fit; None before it is known."""
+        if self.t0 is None or self.reference not in self.tapes:
+            return None
+        return self._host_ns(self.t0)
 
     @property
     def window_index(self) -> int | None:
@@ -83,16 +116,14 @@ class Recording(threading.Thread):
         tape = self.tapes.get(self.reference)
         return None if tape is None else tape.next_index
 
-    def begin(self) -> None:
-        """Write what was decided and open a file per stream, then run."""
+    def _begin(self) -> None:
+        """Write what was decided and open a file per stream."""
         if self._resumed:
             self.log.write({"t": "restart", "host_ns": time.monotonic_ns()}, sync=True)
-            path = self.dot / "block.json"  # synced before the log's `start` line was written
-            self._told = json.loads(path.read_text("utf-8"))["streams"]
+            self._told = JournalReader(self.dot).block["streams"]  # synced before `start` was
         self._open()
         if not self._resumed:
             self._log_start()
-        self.start()
 
     def _open(self) -> None:
         """A file for every stream that is new, and its description in ``block.json``."""
@@ -124,6 +155,7 @@ class Recording(threading.Thread):
     def run(self) -> None:
         """Rounds of reading and writing until the end."""
         try:
+            self._begin()  # here, so that nobody else waits for the disk
             while self.ended is None:
                 self._round()
                 self.ended = self._over()
@@ -135,13 +167,15 @@ class Recording(threading.Thread):
         except OSError as error:
             self._broken(DiskError(f"Writing {self.dot} failed: {error}."))
         finally:
+            self._syncs.shutdown()
             self.finished.set()
 
     def _round(self) -> None:
         self._open()
         for name, tape in self.tapes.items():
             tape.take(self.stop_index if name == self.reference else None)
-            tape.journal.commit(time.monotonic())
+        journals = [tape.journal for tape in self.tapes.values()]
+        commit_all(journals, time.monotonic(), self._syncs)
         if self.t0 is None:
             self._find_t0()
         if self.log.failure is not None:
@@ -179,7 +213,51 @@ class Recording(threading.Thread):
         first = self.tapes[self.reference].first or 0
         return self._started_ns + int((index - first) / self.rate_hz * 1e9)
 
+    def watch(self, now_s: float) -> bool:
+        """Look at what waits to be written; whether the devices must be stopped for it.
+
+        To be asked by another thread, ten times a second: this one may wait for the disk.
+        """
+        if self.finished.is_set():
+            return False
+        tapes = list(self.tapes.items())
+        if len(tapes) != self._n_flowing:
+            self._n_flowing = len(tapes)
+            self._flowing = Flowing()  # what a new stream counted before is no rate
+        came = sum(tape.came * tape.row_bytes for _, tape in tapes)
+        taken = sum(tape.done * tape.row_bytes for _, tape in tapes)
+        self._flowing = self._flowing.at(now_s, came, taken)
+        opened = {name: (tape.came, tape.fill) for name, tape in tapes}
+        rings = {**self._left, **opened}
+        for name, (_, fill) in rings.items():
+            before = self.pressures.get(name, Pressure())
+            self.pressures[name] = now = before.at(now_s, fill)
+            if now.limit != before.limit:
+                self._log_pressure(name, now)
+        pressed = [name for name in rings if self.pressures[name].limit == STOP]
+        if pressed and self.cut is None:
+            self._give_up(pressed[0], {name: end for name, (end, _) in rings.items()})
+        return self.cut is not None
+
+    def _log_pressure(self, name: str, pressure: Pressure) -> None:
+        told = {"stream": name, "level": pressure.name, "fill": pressure.fill}
+        self.log({"t": "pressure", **told, "host_ns": time.monotonic_ns()})
+
+    def _give_up(self, name: str, cut: dict[str, int]) -> None:
+        """Decide to end with what the rings hold now, before any of it is overwritten."""
+        error = too_slow(name, self.pressures[name], self._flowing)
+        told = {"seq": cut, "message": error.message, "remedy": error.remedy}
+        self.log({"t": "cut", **told, "host_ns": time.monotonic_ns()}, sync=True)
+        self.failure, self.cut = error, cut
+
+    def _is_cut(self) -> bool:
+        """Whether everything up to the cut is written."""
+        assert self.cut is not None
+        return all(self.tapes[n].done >= seq for n, seq in self.cut.items() if n in self.tapes)
+
     def _over(self) -> str | None:
+        if self.cut is not None:
+            return TOO_SLOW if self._is_cut() else None
         if self._asked is not None:
             return self._asked
         now = time.monotonic_ns()
@@ -221,6 +299,8 @@ class Recording(threading.Thread):
             "host_ns": time.monotonic_ns(),
             "samples": {name: tape.samples for name, tape in self.tapes.items()},
         }
+        if self.failure is not None:
+            line |= {"message": self.failure.message, "remedy": self.failure.remedy}
         self.log.write(line, sync=True)
 
     def _broken(self, error: RigError) -> None:
@@ -237,8 +317,8 @@ class Recording(threading.Thread):
         if self.stop_index is None or self.t0 is None:
             return
         self.stop_index = stop
-        self.log.write({"t": "extend", "stop": stop, "host_ns": time.monotonic_ns()}, sync=True)
+        self.log({"t": "extend", "stop": stop, "host_ns": time.monotonic_ns()}, sync=True)
 
     def end(self, reason: str) -> None:
-        """End now; everything so far is kept."""
+        """End now; everything so far is kept. What waits for a slow disk is written first."""
         self._asked = reason

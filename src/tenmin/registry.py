@@ -35,9 +35,9 @@ def load(group: str, name: str) -> Any:
     entry = find(group, name)
     try:
         return entry.load()
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # importing it runs anybody's code
         raise LibraryMissing(
-            f"The {_kind(group)} {name!r} ({entry.value}) cannot be loaded: {error}.",
+            f"The {_kind(group)} {name!r} ({entry.value}) cannot be loaded: {_told(error)}.",
             remedy=f"Install or mend the distribution {_distribution(entry)}.",
         ) from error
 
@@ -59,6 +59,13 @@ def _unknown(group: str, name: str) -> str:
     kind = _kind(group)
     guess = f" Did you mean {' or '.join(near)}?" if near else ""
     return f"There is no {kind} {name!r}.{guess} Installed {kind}s: {', '.join(known) or 'none'}."
+
+
+def _told(error: Exception) -> str:
+    text = str(error).rstrip(".")
+    if isinstance(error, ImportError | AttributeError):
+        return text
+    return f"{type(error).__name__}: {text}"
 
 
 def _kind(group: str) -> str:

@@ -1,54 +1,110 @@
 """The watcher: reads the rings beside the acquirer and says what it sees once a second.
 
 ``python -m tenmin.watcher FOLDER NAME`` is started by the engine. It may be killed at any time; a
-loss of its own is counted and never touches the recording.
+loss of its own is counted and never touches the recording. Checks of other distributions run in
+processes of their own with the same loop, see `tenmin.checks.guest`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import gc
+import math
 import os
 import sys
 import time
+from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from tenmin import ring
 from tenmin.checks import _kernels
-from tenmin.checks.quality import Check, Gaps, checks_for
+from tenmin.checks.guard import Guarded, guarded
+from tenmin.checks.quality import OWN
+from tenmin.delays import Delays
 from tenmin.errors import RigError
 from tenmin.parent import Parent
-from tenmin.ring import Reader, Ring
+from tenmin.ring import Piece, Reader, Ring
 from tenmin.service.link import WorkerLink
-from tenmin.system import Wake
+from tenmin.stream import Stream
+from tenmin.system import Wake, behave, freeze_garbage
 from tenmin.verdict import Verdict
 
 WAIT_S = 0.05
 TICK_S = 1.0
 LOOK_S = 0.25  # how often new rings are looked for
+AT_ONCE_S = 0.5  # of samples in one read
+AT_ONCE = 4096  # samples of an irregular stream in one read
+FEED_S = 0.5  # with one stream; then come the others, and verdicts, however much has piled up
+HOPELESS = 0.8  # of the ring unread: what is about to be overwritten is skipped
+
+ChecksOf = Callable[[Stream], list[Guarded]]
+
+
+class Alarm(Protocol):
+    """What a watcher sleeps on."""
+
+    def wait(self, timeout_s: float) -> bool:
+        """Until something may be new, `timeout_s` at most."""
+
+    def close(self) -> None:
+        """No more."""
 
 
 class Watched:
-    """One stream: its ring, its checks, and what the watcher itself lost."""
+    """One stream: its ring, its checks, and what they were too late for."""
 
-    def __init__(self, ring: Ring) -> None:
-        self.ring, self.stream = ring, ring.stream
+    def __init__(self, ring: Ring, checks: list[Guarded]) -> None:
+        self.ring, self.stream, self.checks = ring, ring.stream, checks
         self.reader: Reader = ring.reader()
-        self.checks: list[Check] = checks_for(ring.stream)
+        self._waiting: deque[Piece] = deque()
+        self._next = self.reader.position  # of the next sample to be seen
+        regular = ring.stream.is_regular
+        self._at_once = math.ceil(AT_ONCE_S * ring.stream.rate_hz) if regular else AT_ONCE
         self._onsets: dict[str, tuple[str, float]] = {}
+        self.delays = Delays()
 
     def feed(self) -> None:
-        """Give what is new to every check."""
-        for piece in self.reader.read():
+        """Give what is new to every check, for `FEED_S` at most."""
+        if not self.checks:
+            return
+        if self.ring.written - self._next > HOPELESS * self.ring.capacity:
+            self._skip()
+        if not self._waiting:
+            self._waiting.extend(self.reader.read(self._at_once))
+        until = time.monotonic() + FEED_S
+        while self._waiting and time.monotonic() < until:
+            piece = self._waiting.popleft()
+            skipped = piece.seq - self._next
+            self._next = piece.seq + len(piece.samples)
             for check in self.checks:
+                if skipped:
+                    check.skipped(skipped)
                 check.feed(piece)
-            # Asked afterwards: what was overwritten while it was checked counts as lost here.
-            self.reader.valid(piece)
+            self.fed(piece)
+
+    def fed(self, piece: Piece) -> None:
+        """Every check has seen a piece."""
+        self.delays.add(time.monotonic_ns() - piece.host_ns)
+        # Asked afterwards: what was overwritten while it was checked counts as lost here.
+        if not self.reader.valid(piece):
+            for check in self.checks:
+                check.spoilt(len(piece.samples))
+
+    def _skip(self) -> None:
+        """Go on with the newest: who is this late would only see what is being overwritten."""
+        newest = self.ring.reader()
+        skipped = newest.position - self._next
+        newest.lost_samples = self.reader.lost_samples + skipped
+        self.reader, self._next = newest, newest.position
+        self._waiting.clear()
+        for check in self.checks:
+            check.skipped(skipped)
 
     def tick(self, now_s: float) -> list[Verdict]:
         """The verdicts at `now_s`, each with the time since when its level holds."""
+        self.reader.lost.clear()  # the sum is enough
         return [self._since(check.tick(now_s), now_s) for check in self.checks]
 
     def _since(self, verdict: Verdict, now_s: float) -> Verdict:
@@ -59,46 +115,75 @@ class Watched:
         return replace(verdict, onset_s=onset)
 
     def restart(self) -> None:
-        """The block begins: losses before it do not count."""
+        """The recording begins."""
         for check in self.checks:
-            if isinstance(check, Gaps):
-                check.restart()
+            check.restart()
+
+    def faults(self) -> list[dict[str, Any]]:
+        """The exceptions of checks since the last call, as lines for the engine."""
+        found = []
+        for check in self.checks:
+            about = {"t": "check_fault", "check": check.name, "stream": self.stream.name}
+            found += [{**about, "text": text} for text in check.faults]
+            check.faults.clear()
+        return found
 
 
 class Watcher:
-    """All streams of the rig, and the link to the engine."""
+    """All streams of the rig, and the link to the engine.
 
-    def __init__(self, folder: Path, name: str) -> None:
+    Parameters
+    ----------
+    folder : Path
+        The rig's folder in the runtime directory.
+    name : str
+        What the engine calls this process.
+    alarm : Alarm
+        Tells when to look into the rings.
+    checks_of : callable
+        The checks of a stream.
+    granted : mapping
+        What the system gave to this process, in words.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        alarm: Alarm,
+        checks_of: ChecksOf,
+        granted: Mapping[str, str],
+    ) -> None:
         self.folder = folder
         self.parent = Parent(folder)
         self.link = WorkerLink(self.parent.endpoint, name)
-        self.wake = Wake(folder / "watcher.wake")
+        self.alarm, self.checks_of, self.granted = alarm, checks_of, dict(granted)
         self.streams: dict[str, Watched] = {}
         self._watching = False
 
     def run(self) -> int:
         """Serve until the engine says quit or is gone."""
-        self.link.send("ready", pid=os.getpid())
+        self.link.send("ready", pid=os.getpid(), granted=self.granted)
         tick_at = look_at = hear_at = time.monotonic()
         while True:
-            self.wake.wait(WAIT_S)
+            self.alarm.wait(WAIT_S)
             now = time.monotonic()
             if now >= hear_at:  # not at each chunk: that would be most of the work
                 hear_at = now + WAIT_S
                 for message in self.link.receive(0.0):
                     if message.type == "quit":
-                        return self._quit()
+                        return self.quit()
                     self._obey(message)
             if now >= look_at:
                 look_at = now + LOOK_S
                 if self.parent.gone:
-                    return self._quit()
+                    return self.quit()
                 self._look()
             for watched in self.streams.values():
                 watched.feed()
             if now >= tick_at and self._watching:
                 tick_at = now + TICK_S
-                self._say(now)
+                self.say(now)
 
     def _obey(self, message: Any) -> None:
         if message.type == "go":
@@ -114,35 +199,53 @@ class Watcher:
         for path in sorted((self.folder / "rings").glob("*.ring")):
             if path.stem not in self.streams:
                 try:
-                    self.streams[path.stem] = Watched(Ring.attach(path))
+                    ring = self.attach(path)
                 except RigError:
                     continue  # it is being made; the next look finds it whole
-                gc.collect()
-                gc.freeze()
+                self.streams[path.stem] = Watched(ring, self.checks_of(ring.stream))
+                freeze_garbage()
 
-    def _say(self, now_s: float) -> None:
-        verdicts = [v for w in self.streams.values() for v in w.tick(now_s)]
-        lost = {w.stream.name: w.reader.lost_samples for w in self.streams.values()}
-        self.link.send("verdicts", verdicts=[asdict(v) for v in verdicts], lost=lost)
+    def attach(self, path: Path) -> Ring:
+        """Open a ring to be read."""
+        return Ring.attach(path)
+
+    def say(self, now_s: float) -> None:
+        """Tell the engine the verdicts at `now_s`, a message for each stream."""
+        for watched in self.streams.values():
+            verdicts = [asdict(verdict) for verdict in watched.tick(now_s)]
+            lost = {watched.stream.name: watched.reader.lost_samples}
+            late = watched.delays.take()
+            delays = {watched.stream.name: late} if late else {}
+            self.link.send("verdicts", verdicts=verdicts, lost=lost, delays=delays)
+            for line in watched.faults():
+                self.link.send("log", line=line)
 
     def _close(self) -> None:
         for watched in self.streams.values():
             watched.ring.close()
         self.streams = {}
 
-    def _quit(self) -> int:
+    def quit(self) -> int:
+        """Let go of everything."""
         self._close()
-        self.wake.close()
+        self.alarm.close()
         self.link.close()
         return 0
+
+
+def own(stream: Stream) -> list[Guarded]:
+    """Our own checks of a stream."""
+    return [check for name, make in OWN.items() for check in guarded(name, stream, make)]
 
 
 def main() -> int:
     """Entry point of the process."""
     ring.warm()
     _kernels.warm(*ring.COMMON_DTYPES)
+    folder, name = Path(sys.argv[1]), sys.argv[2]
+    granted = {"kernels": ring.cached(), **behave("watcher")}
     with contextlib.suppress(KeyboardInterrupt):  # the terminal's Ctrl-C is for the client
-        return Watcher(Path(sys.argv[1]), sys.argv[2]).run()
+        return Watcher(folder, name, Wake(folder / "watcher.wake"), own, granted).run()
     return 4
 
 

@@ -18,6 +18,8 @@ GOOD = Facts(
     clock_points_s=120.0,
     disk_free_bytes=300,
     disk_need_bytes=100,
+    disk_bytes_per_s=40.0,
+    disk_need_bytes_per_s=20.0,
     reference="probe",
 )
 T = 1000.0

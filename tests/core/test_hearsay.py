@@ -8,6 +8,7 @@ from tenmin.errors import MessageRefused
 from tenmin.hearsay import RESERVED, event_of
 from tenmin.orphan import IN_PROGRESS, unfinished
 from tenmin.outcome import latched
+from tenmin.recorder.journal import JsonLog
 from tenmin.service.messages import Event, Note
 
 NOW, SINCE = 1000.0, 900.0
@@ -47,8 +48,10 @@ def test_no_client_can_speak_as_the_engine():
 
 
 def _log(folder, *lines):
-    text = "".join(json.dumps({"source": "engine", **line}) + "\n" for line in lines)
-    (folder / "events.jsonl").write_text(text)
+    log = JsonLog(folder / "events.jsonl")
+    for line in lines:
+        log.write({"source": "engine", **line})
+    log.close()
 
 
 def _verdict(level, source="engine"):

@@ -1,7 +1,5 @@
 """Every system-dependent call does its work here, and its fallback does too."""
 
-import contextlib
-import ctypes
 import errno
 import os
 import signal
@@ -417,106 +415,6 @@ def test_those_who_ask_do_not_keep_others_from_the_lock(tmp_path, lock_platform)
     asker.communicate()
 
 
-# Priority, memory, sleep ---------------------------------------------------------------------
-
-TELL = (
-    "from dataclasses import replace; from tenmin import system\n"
-    "bare = replace(system.HERE, scheduler=False, mlockall=False)\n"
-    "for p in (system.HERE, bare):\n"
-    "    print(system.raise_priority(platform=p)['priority'])\n"
-    "    print(system.lower_priority(platform=p)['priority'])\n"
-    "    print(system.lock_memory(platform=p)['memory_lock'])\n"
-)
-
-
-@posix_only
-def test_priority_and_locked_memory_are_granted_or_not_but_never_fail():
-    out, _ = python(TELL).communicate(timeout=60)
-    raised, lowered, locked, raised_bare, lowered_bare, locked_bare = out.splitlines()
-    assert raised in ("fifo 10", "nice -10", "normal")
-    assert raised_bare in ("nice -10", "normal")
-    assert lowered == lowered_bare == "nice 19"
-    assert locked
-    assert locked_bare == "not offered by this system"
-
-
-class Kernel32:
-    """What is asked of Windows, and its answers."""
-
-    def __init__(self, **answers):
-        self.answers, self.asked = answers, []
-
-    def __getattr__(self, name):
-        def call(*args):
-            self.asked.append((name, *args))
-            if name == "GetExitCodeProcess":
-                args[1]._obj.value = self.answers["code"]
-            return self.answers.get(name, 1)
-
-        return call
-
-
-@pytest.fixture
-def windows(monkeypatch):
-    """A platform of Windows' calls, and the calls that were made."""
-
-    def make(**answers):
-        kernel = Kernel32(**answers)
-        monkeypatch.setattr(ctypes, "windll", types.SimpleNamespace(kernel32=kernel), raising=False)
-        platform = replace(BARE, posix=False, inhibitor="SetThreadExecutionState")
-        return platform, kernel.asked
-
-    return make
-
-
-@pytest.mark.parametrize(("granted", "priority"), [(1, "high"), (0, "normal")])
-def test_windows_has_priority_classes(windows, granted, priority):
-    platform, asked = windows(SetPriorityClass=granted)
-    assert system.raise_priority(platform=platform) == {"priority": priority}
-    assert asked[-1] == ("SetPriorityClass", 1, 0x80)
-    system.lower_priority(platform=platform)
-    assert asked[-1] == ("SetPriorityClass", 1, 0x4000)
-
-
-def test_windows_stays_awake_until_the_block_has_ended(windows):
-    platform, asked = windows()
-    with contextlib.suppress(KeyError), system.inhibit_sleep(platform=platform) as granted:
-        assert granted == {"sleep": "inhibited by SetThreadExecutionState"}
-        raise KeyError  # as an interrupted block would
-    assert [hex(args[0]) for _, *args in asked] == ["0x80000001", "0x80000000"]
-
-
-@pytest.mark.parametrize(("code", "alive"), [(259, True), (0, False)])
-def test_windows_processes_live_while_their_exit_code_says_so(windows, code, alive):
-    platform, _ = windows(code=code)
-    assert system.process_alive(1234, platform=platform) is alive
-
-
-@posix_only
-@pytest.mark.parametrize("name", ["systemd-inhibit", "caffeinate"])
-@pytest.mark.parametrize("grants", [True, False])
-def test_sleep_is_inhibited_by_a_program_that_ends_with_the_block(
-    tmp_path, monkeypatch, name, grants, wait_for
-):
-    script = tmp_path / name
-    body = 'while [ "$1" != sh ]; do shift; done\necho $$ > "$0.pid"\nexec "$@"\n'
-    script.write_text("#!/bin/sh\n" + (body if grants else "exit 1\n"))
-    script.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    with system.inhibit_sleep(platform=replace(HERE, inhibitor=name)) as granted:
-        assert granted == {"sleep": f"inhibited by {name}" if grants else f"{name} refused"}
-        if grants:
-            pid = int((tmp_path / f"{name}.pid").read_text())
-            assert system.process_alive(pid)
-    if grants:
-        wait_for(lambda: not system.process_alive(pid))
-
-
-def test_without_a_way_to_inhibit_sleep_the_block_goes_on():
-    with system.inhibit_sleep(platform=BARE) as granted:
-        assert granted == {"sleep": "no way to inhibit it was found"}
-
-
 # Processes -----------------------------------------------------------------------------------
 
 SLEEPER = "import sys; print('up', flush=True); sys.stdin.read()"
@@ -524,6 +422,12 @@ DEAF = (
     "import signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
     "print('up', flush=True); sys.stdin.read()"
 )
+
+
+@pytest.mark.parametrize(("code", "alive"), [(259, True), (0, False)])
+def test_windows_processes_live_while_their_exit_code_says_so(windows, code, alive):
+    platform, _ = windows(code=code)
+    assert system.process_alive(1234, platform=platform) is alive
 
 
 def spawned(program, **options):

@@ -109,6 +109,8 @@ def test_a_full_disk_does_not_end_the_thread_that_logs(tmp_path: Path) -> None:
     log.open(path)
 
     log({"t": "clock"})
+    with pytest.raises(DiskFull):
+        log.write({"t": "end"})  # behind the one before
 
     assert isinstance(log.failure, DiskFull)
     with pytest.raises(DiskError):

@@ -164,6 +164,7 @@ def make(
         "simulated": simulated,
         "nonstandard": seconds != 600.0,
         "software": {"tenmin": "0.1.0", "numpy": np.__version__},
+        "granted": {"host.power": "mains", "acquirer.priority": "fifo 10"},
         "position": "standalone",
         "seconds": seconds,
         "pad_s": pad_s,
@@ -215,7 +216,9 @@ def make(
     if events:
         _events(folder, start_ns, total_s)
     if end is not None:
-        log.write({"t": "end", "reason": end, "host_ns": start_ns + round(recorded_s * 1e9)})
+        line = {"t": "end", "reason": end, "host_ns": start_ns + round(recorded_s * 1e9)}
+        samples = {name: journal.samples for name, journal in writer.streams.items()}
+        log.write({**line, "samples": samples})
     writer.close()
     return made
 

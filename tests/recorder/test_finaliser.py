@@ -9,10 +9,12 @@ import h5py
 import numpy as np
 import pytest
 
+from tenmin.recorder.files import unsealed
 from tenmin.recorder.finaliser import finalise
 from tenmin.recorder.journal import JsonLog, StreamJournal, read_log
 from tenmin.recorder.recover import recover
 from tenmin.stream import Stream
+from tenmin.system import priority_of
 from tests.recorder import journals
 from tests.recorder.journals import Source, eeg, make, probe, treadmill
 from tests.recorder.reading import opened, stream_of
@@ -203,13 +205,23 @@ def test_rig_protocol_and_facts_are_in_the_file(mouse):
         assert json.loads(nwb.source_script)["rig"] == made.block["rig"]
 
 
+def test_what_the_system_granted_is_a_table_with_the_priority_of_the_writer(mouse):
+    made, _ = mouse
+    with opened(made) as nwb:
+        table = nwb.analysis["granted"]
+        granted = dict(zip(table["item"].data[:], table["granted"].data[:]))
+    writer = granted.pop("finaliser.priority")
+    assert granted == made.block["granted"]
+    assert writer == priority_of()
+
+
 def test_the_logs_of_the_journal_are_in_the_file(mouse):
     made, _ = mouse
     with opened(made) as nwb:
         text = nwb.scratch["journal_log"].data
         text = text[()] if hasattr(text, "shape") else text
     text = text.decode() if isinstance(text, bytes) else text
-    assert [json.loads(line) for line in text.splitlines()] == read_log(
+    assert [unsealed(line.encode()) for line in text.splitlines()] == read_log(
         made.folder / "acquirer.jsonl"
     )
 

@@ -8,6 +8,8 @@ import shutil
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +20,13 @@ from hypothesis import strategies as st
 from tenmin.errors import DiskError, DiskFull, JournalDamaged
 from tenmin.recorder.files import open_raw
 from tenmin.recorder.journal import (
+    SYNC_S,
     JournalWriter,
     StreamJournal,
+    commit_all,
 )
 from tenmin.recorder.reader import JournalReader, StreamReader
-from tenmin.recorder.records import RECORD
+from tenmin.recorder.records import RECORD, Received
 from tenmin.stream import Stream
 from tests.recorder import journals
 from tests.recorder.filling import Filling, filling
@@ -45,9 +49,10 @@ def fill(journal: StreamJournal, runs: int = 5, n: int = 7, first: int = 0) -> n
 
 def read(folder: Path, stream: Stream = STREAM) -> tuple[np.ndarray, list[bool]]:
     reader = StreamReader(folder, stream)
-    runs = [(r.samples.copy(), r.is_right) for r in reader.runs(reader.poll())]
-    good = [samples for samples, right in runs if right]
-    return np.concatenate(good) if good else np.zeros((0, 3)), [right for _, right in runs]
+    found = [(b.samples.copy(), b.right.tolist()) for b in reader.batches(reader.poll())]
+    good = [samples for samples, _ in found]
+    right = [each for _, batch in found for each in batch]
+    return np.concatenate(good) if good else np.zeros((0, 3)), right
 
 
 def flip(path: Path, at: int) -> None:
@@ -67,8 +72,8 @@ def test_samples_of_any_type_read_back_bit_for_bit(tmp_path, dtype):
     journal.append(3, rows, None, 1)
     journal.close()
     reader = StreamReader(tmp_path, stream)
-    (run,) = reader.runs(reader.poll())
-    assert run.samples.tobytes() == rows.tobytes()
+    (batch,) = reader.batches(reader.poll())
+    assert batch.samples.tobytes() == rows.tobytes()
 
 
 def test_a_record_holds_what_was_told_of_its_run(tmp_path):
@@ -263,6 +268,8 @@ def test_after_a_full_disk_has_room_again_the_journal_goes_on(tmp_path):
 
 TMPFS = """
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 import numpy as np
 from tenmin.errors import DiskFull
@@ -346,3 +353,75 @@ def test_raw_files_have_no_buffer_of_their_own(tmp_path):
     file.write(b"abc")
     assert (tmp_path / "raw").read_bytes() == b"abc"
     file.close()
+
+
+def test_runs_of_one_write_get_a_record_each(tmp_path):
+    journal = StreamJournal(tmp_path, STREAM)
+    rows, times = np.arange(30, dtype=np.int16).reshape(10, 3), np.arange(10) / 100.0
+    runs = [Received(4, 0, 50, 0, 0), Received(5, 4, 60, 0, 4), Received(1, 20, 70, 1, 9)]
+    journal.append_all(rows, times, runs)
+    journal.close()
+    records = StreamReader(tmp_path, STREAM).poll()
+    told = records[["offset", "n", "index", "device_time", "host_ns", "seq"]].tolist()
+    assert told == [(0, 4, 0, 0.0, 50, 0), (4, 5, 4, 0.04, 60, 4), (9, 1, 20, 0.09, 70, 9)]
+    assert read(tmp_path)[1] == [True] * 3
+    assert journal.gaps() == [(9, 11)]
+
+
+def test_what_was_overwritten_while_it_was_read_is_taken_back(tmp_path):
+    journal = StreamJournal(tmp_path, STREAM)
+    rows = fill(journal)
+    torn = np.zeros((9, 3), np.int16), np.zeros(9), [Received(9, 80, 1)]
+    assert not journal.append_all(*torn, lambda: False)
+    assert journal.append_all(rows[:2], np.zeros(2), [Received(2, 90, 1)], lambda: True)
+    journal.close()
+    assert np.array_equal(read(tmp_path)[0], np.concatenate([rows, rows[:2]]))
+    assert [p.stat().st_size for p in sorted(tmp_path.glob("s.[bt]i*"))] == [37 * 6, 37 * 8]
+
+
+@pytest.mark.parametrize("rhythm_s", [0.02, 0.1, 0.2, 0.3])
+def test_data_wait_for_their_sync_no_longer_than_promised(tmp_path, rhythm_s):
+    journal = StreamJournal(tmp_path, STREAM)
+    synced = []
+    for now_s in 100.0 + rhythm_s * np.arange(60):
+        journal.append(len(synced), np.zeros((1, 3), np.int16), np.zeros(1), 0)
+        if journal.is_due(now_s):
+            synced.append(now_s)
+        journal.commit(now_s)
+    journal.close()
+    assert np.diff([*synced, now_s]).max() <= max(SYNC_S, rhythm_s) + 1e-9
+
+
+def test_streams_are_committed_side_by_side(tmp_path):
+    streams = [replace(STREAM, name=f"s{i}") for i in range(5)]
+    journals = [StreamJournal(tmp_path, stream) for stream in streams]
+    for journal in journals:
+        journal.append(0, np.ones((4, 3), np.int16), np.zeros(4), 1)
+    with ThreadPoolExecutor(3) as pool:
+        commit_all(journals, 100.0, pool)
+    assert [len(StreamReader(tmp_path, stream).poll()) for stream in streams] == [1] * 5
+    assert not any(journal.is_due(1e9) for journal in journals)
+    for journal in journals:
+        journal.close()
+
+
+def test_a_stream_that_cannot_be_committed_keeps_no_other_from_it(tmp_path):
+    room, code = Filling.room, Filling.code
+    streams = [replace(STREAM, name=f"s{i}") for i in range(3)]
+    openers = [open_raw, filling, open_raw]
+    Filling.room, Filling.code = 4 * 6 + 4 * 8, errno.EIO
+    try:
+        journals = [
+            StreamJournal(tmp_path, stream, opener=opener)
+            for stream, opener in zip(streams, openers)
+        ]
+        for journal in journals:
+            journal.append(0, np.ones((4, 3), np.int16), np.zeros(4), 1)
+        with ThreadPoolExecutor(3) as pool, pytest.raises(DiskError, match="s1"):
+            commit_all(journals, 100.0, pool)
+        assert [len(StreamReader(tmp_path, stream).poll()) for stream in streams] == [1, 0, 1]
+        Filling.room = 1 << 20
+        for journal in journals:
+            journal.close()
+    finally:
+        Filling.room, Filling.code = room, code

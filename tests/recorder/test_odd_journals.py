@@ -9,6 +9,7 @@ import pytest
 
 from tenmin.cli import main
 from tenmin.errors import JournalDamaged
+from tenmin.recorder.files import BLOCK, COPY, sealed, write_block
 from tenmin.recorder.recover import recover
 from tests.recorder import journals
 from tests.recorder.journals import Source, make, probe
@@ -16,7 +17,11 @@ from tests.recorder.reading import opened, stream_of
 
 
 def lines(*objects: object) -> str:
-    return "".join(json.dumps(one) + "\n" for one in objects)
+    return "".join(seal(one) + "\n" for one in objects)
+
+
+def seal(one: object) -> str:
+    return sealed(json.dumps(one).encode()).decode()
 
 
 @pytest.mark.parametrize(
@@ -26,14 +31,15 @@ def lines(*objects: object) -> str:
         "{}",
         "[]",
         "null",
-        '{"streams": []}',
-        '{"streams": {"probe": 3}}',
-        '{"streams": {"probe": {}}}',
+        seal({"streams": []}),
+        seal({"streams": {"probe": 3}}),
+        seal({"streams": {"probe": {}}}),
     ],
 )
 def test_a_block_json_of_another_shape_is_called_damaged(tmp_path, text):
     made = make(tmp_path, [Source(probe())])
-    (made.folder / "block.json").write_text(text)
+    for name in (BLOCK, COPY):
+        (made.folder / name).write_text(text)
     with pytest.raises(JournalDamaged, match=r"block\.json") as caught:
         recover(made.folder)
     assert caught.value.exit_code == 3
@@ -41,7 +47,7 @@ def test_a_block_json_of_another_shape_is_called_damaged(tmp_path, text):
 
 def test_a_block_json_that_misstates_something_is_called_damaged(tmp_path):
     made = make(tmp_path, [Source(probe())])
-    (made.folder / "block.json").write_text(json.dumps({**made.block, "created_utc": 7}))
+    write_block(made.folder, {**made.block, "created_utc": 7})
     (made.folder / "acquirer.jsonl").unlink()
     with pytest.raises(JournalDamaged, match="holds what no block writes"):
         recover(made.folder)

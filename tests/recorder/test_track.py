@@ -1,4 +1,4 @@
-"""What stands in the file is compared with the journal's checksums, wherever records are cut."""
+"""What the journal holds stands in the file, wherever records, reads and chunks are cut."""
 
 from __future__ import annotations
 
@@ -9,94 +9,131 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tenmin.errors import DiskError
-from tenmin.recorder.chunks import ArrayWriter, ChunkWriter
-from tenmin.recorder.records import checksum
-from tenmin.recorder.track import Verifier
+from tenmin.recorder import reader as reading
+from tenmin.recorder.chunks import ArrayWriter, ChunkWriter, Press
+from tenmin.recorder.journal import StreamJournal
+from tenmin.recorder.reader import StreamReader
+from tenmin.recorder.track import Track
+from tenmin.stream import Stream
 
-COLUMNS = 3
-
-
-def dataset(file, name, tail, dtype, height):
-    width = tuple(min(2, c) for c in tail)
-    return file.create_dataset(
-        name, (0, *tail), dtype, maxshape=(None, *tail), chunks=(height, *width),
-        compression="gzip", compression_opts=1, shuffle=True,
-    )  # fmt: skip
+CHANNELS = ("a", "b", "c")
 
 
-def verified(folder, cuts, heights, timed, spoil=None):
-    """A verifier that was asked after each record; `spoil`: a row that the file gets wrong."""
-    n = sum(cuts)
-    rows = np.arange(n * COLUMNS, dtype="<i2").reshape(n, COLUMNS)
-    stamps = np.arange(n) / 8.0
-    with h5py.File(folder / "a.h5", "w") as file:
-        samples = ChunkWriter(dataset(file, "x", (COLUMNS,), "<i2", heights[0]))
-        times = ChunkWriter(dataset(file, "t", (), "<f8", heights[1])) if timed else None
-        verifier, row = Verifier(samples, times), 0
-        for k in cuts:
-            at = slice(row, row + k)
-            verifier.expect(row, k, checksum(rows[at], stamps[at] if timed else None))
-            stored = rows[at].copy()
-            if spoil is not None and row <= spoil < row + k:
-                stored[spoil - row, 1] += 1
-            samples.append(stored)
-            if times is not None:
-                times.append(stamps[at])
-            verifier.check()
-            row += k
-        samples.finish()
-        if times is not None:
-            times.finish()
-        verifier.check()
-    return verifier
+def stream_of(timed):
+    return Stream("s", CHANNELS, 100.0, "volts", dtype="int16", timed=timed, counter=True)
+
+
+def rows_of(n, first=0):
+    return np.arange(first * 3, (first + n) * 3).astype("<i2").reshape(n, 3)
+
+
+def append(journal, first, n, timed):
+    stamps = np.arange(first, first + n) / 8.0 if timed else None
+    journal.append(first, rows_of(n, first), stamps, first)
+    journal.commit(float(first))
+
+
+def flip(path, at):
+    data = bytearray(path.read_bytes())
+    data[at] ^= 0x10
+    path.write_bytes(data)
+
+
+def track_of(folder, file, timed, height, press):
+    def writer(name, tail, dtype):
+        width = tuple(min(2, c) for c in tail)
+        return ChunkWriter(
+            file.create_dataset(
+                name, (0, *tail), dtype, maxshape=(None, *tail), chunks=(height, *width),
+                compression="gzip", compression_opts=1, shuffle=True,
+            ),
+            press,
+        )  # fmt: skip
+
+    times = writer("times", (), "<f8") if timed else None
+    samples, counter = writer("samples", (3,), "<i2"), writer("counter", (), "<i8")
+    return Track(StreamReader(folder, stream_of(timed)), samples, times, counter)
 
 
 @settings(deadline=None, max_examples=60)
 @given(
     cuts=st.lists(st.integers(1, 40), min_size=1, max_size=12),
-    heights=st.tuples(st.integers(1, 30), st.integers(1, 30)),
+    looks=st.integers(1, 12),
+    height=st.integers(1, 30),
     timed=st.booleans(),
+    batch=st.sampled_from([6, 60, 200, 1 << 20]),
+    spoilt=st.sets(st.integers(0, 11), max_size=4),
 )
-def test_every_record_is_checked_however_bands_cut_it(tmp_path_factory, cuts, heights, timed):
-    verifier = verified(tmp_path_factory.mktemp("h5"), cuts, heights, timed)
-    assert verifier.done
-    assert verifier.checked == sum(cuts)
+def test_good_records_are_in_the_file_and_damaged_ones_are_told(
+    tmp_path_factory, cuts, looks, height, timed, batch, spoilt
+):
+    folder = tmp_path_factory.mktemp("track")
+    before, reading.BATCH_BYTES = reading.BATCH_BYTES, batch
+    try:
+        with h5py.File(folder / "a.h5", "w") as file, Press() as press:
+            journal = StreamJournal(folder, stream_of(timed))
+            track, first = track_of(folder, file, timed, height, press), 0
+            for k, n in enumerate(cuts):
+                append(journal, first, n, timed)
+                if k in spoilt:
+                    flip(folder / "s.bin", first * 6)
+                first += n
+                if k % looks == 0:
+                    track.advance()
+            journal.close()
+            while track.advance():
+                pass
+            track.finish()
+            kept = [k for k in range(len(cuts)) if k not in spoilt]
+            starts = np.cumsum([0, *cuts])
+            index = np.concatenate(
+                [np.zeros(0, int), *(np.arange(starts[k], starts[k + 1]) for k in kept)]
+            )
+            assert track.n == track.samples.rows == len(index)
+            assert np.array_equal(file["counter"][:], index)
+            assert np.array_equal(file["samples"][:], rows_of(first)[index])
+            assert not timed or np.array_equal(file["times"][:], index / 8.0)
+            assert sorted(track.damaged) == [
+                (starts[k], n) for k, n in enumerate(cuts) if k in spoilt
+            ]
+            assert np.array_equal(track.index() if kept else index, index)
+    finally:
+        reading.BATCH_BYTES = before
 
 
-@pytest.mark.parametrize("timed", [False, True])
-@pytest.mark.parametrize("spoil", [0, 9, 10, 25, 39])
-def test_a_row_that_reads_back_differently_is_told_with_its_record(tmp_path, timed, spoil):
-    first = spoil // 8 * 8
-    with pytest.raises(DiskError, match=f"from row {first} on"):
-        verified(tmp_path, [8] * 5, (10, 7), timed, spoil)
+def test_only_whole_bands_are_written_before_the_end(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file, Press() as press:
+        journal = StreamJournal(tmp_path, stream_of(False))
+        track = track_of(tmp_path, file, False, 10, press)
+        append(journal, 0, 25, False)
+        assert track.advance()
+        assert (track.samples.rows, len(file["samples"])) == (20, 20)
+        track.finish()
+        assert (track.n, len(file["samples"])) == (25, 25)
+        journal.close()
 
 
-def test_two_streams_that_share_memory_do_not_mix(tmp_path):
-    with h5py.File(tmp_path / "a.h5", "w") as file:
-        writers = [ChunkWriter(dataset(file, name, (4,), "<i2", 10)) for name in "ab"]
-        verifiers = [Verifier(writer, None) for writer in writers]
-        for start in range(0, 60, 7):
-            for k, (writer, verifier) in enumerate(zip(writers, verifiers)):
-                rows = np.full((7, 4), start + k * 1000, "<i2")
-                verifier.expect(start, 7, checksum(rows, None))
-                writer.append(rows)
-                verifier.check()
-        for writer, verifier in zip(writers, verifiers):
-            writer.finish()
-            verifier.check()
-            assert (verifier.done, verifier.checked) == (True, 63)
+def test_a_record_that_changes_between_two_readings_stops_the_file(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file, Press() as press:
+        journal = StreamJournal(tmp_path, stream_of(False))
+        track = track_of(tmp_path, file, False, 10, press)
+        append(journal, 0, 15, False)
+        track.advance()
+        flip(tmp_path / "s.bin", 12 * 6)
+        with pytest.raises(DiskError, match="other samples than before"):
+            track.finish()
+        journal.close()
 
 
-def test_rows_of_a_table_are_checked_at_its_end():
-    rows, stamps = np.arange(6, dtype="<i2").reshape(3, 2), np.arange(3.0)
-    table, times = ArrayWriter(2, "<i2"), ArrayWriter(1, "<f8")
-    verifier = Verifier(table, times)
-    verifier.expect(0, 3, checksum(rows, stamps))
-    table.append(rows)
-    times.append(stamps)
-    verifier.check()
-    assert not verifier.done
-    table.finish()
-    times.finish()
-    verifier.check()
-    assert verifier.done
+def test_rows_of_a_table_come_at_the_end(tmp_path):
+    journal = StreamJournal(tmp_path, stream_of(True))
+    append(journal, 0, 5, True)
+    journal.close()
+    track = Track(
+        StreamReader(tmp_path, stream_of(True)), ArrayWriter(3, "<i2"), ArrayWriter(1, "<f8")
+    )
+    track.advance()
+    assert track.samples.rows == 0
+    track.finish()
+    assert np.array_equal(track.samples.dataset, rows_of(5))
+    assert np.array_equal(track.stamps(), np.arange(5) / 8.0)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tenmin.errors import MessageRefused
-from tenmin.service import messages
+from tenmin.service import messages, strict
 
 EXAMPLES = [
     messages.Hello(client="test", version="1"),
@@ -59,6 +60,46 @@ def test_a_request_survives_the_wire(message):
 def test_a_faulty_message_is_refused_with_its_fault(data, said):
     with pytest.raises(MessageRefused, match=re.escape(said)):
         messages.parse(data)
+
+
+LEAVES = (
+    st.none()
+    | st.floats(allow_nan=True)
+    | st.integers(-(2**80), 2**80)
+    | st.text(st.characters(categories=("L", "N", "Cs")), max_size=5)
+    | st.sampled_from(["NaN", "1e999", "9" * 25])  # as texts these are fine
+)
+
+
+@given(
+    st.recursive(
+        LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=3), inner)
+    )
+)
+def test_what_is_let_through_can_be_written_on_in_any_language(value):
+    try:
+        content = strict.load(json.dumps({"a": value}).encode(), messages.MAX_BYTES)
+    except MessageRefused:
+        assert not _is_plain(value)
+        return
+    assert _is_plain(content)
+
+
+def _is_plain(value) -> bool:
+    if isinstance(value, dict | list):
+        inside = [*value, *value.values()] if isinstance(value, dict) else value
+        return all(map(_is_plain, inside))
+    if isinstance(value, str):
+        return not any("\ud800" <= letter <= "\udfff" for letter in value)
+    if isinstance(value, int):
+        return value.bit_length() <= 64
+    return value is None or math.isfinite(value)
+
+
+@pytest.mark.parametrize("number", [b"1e400", b"1E+0309", b"9" * 400 + b".0", b"-1e309"])
+def test_a_number_that_only_looks_finite_is_refused(number):
+    with pytest.raises(MessageRefused, match="not finite"):
+        strict.load(b'{"a": [' + number + b"]}", messages.MAX_BYTES)
 
 
 def test_a_message_of_another_socket_is_refused():

@@ -33,7 +33,9 @@ def main() -> int:
     held = [run_many(fault, told) for fault in chosen]
     if told.long:
         found = long.record(told.minutes, told.seed)
-        report.keep_long(found)
+        print(found, flush=True)
+        if told.page:
+            report.keep_long(found)
         held.append(found.held)
     return 0 if all(held) else 1
 
@@ -66,7 +68,8 @@ def run_many(fault: Fault, told: argparse.Namespace) -> bool:
 
     with ThreadPoolExecutor(told.jobs) as pool:
         first = one(0)
-        more = 0 if first is None or first.skipped else told.times - 1
+        times = told.times if fault.most is None else min(told.times, fault.most)
+        more = 0 if first is None or first.skipped else times - 1
         rest = pool.map(one, range(1, more + 1))
         runs = [run for run in (first, *islice(rest, more)) if run is not None]
     return report.keep_runs(fault, setup, runs) if told.page else all(run.held for run in runs)

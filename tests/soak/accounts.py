@@ -21,6 +21,8 @@ from tenmin_simulators.sender import Sender
 Rows = Callable[[int, int], np.ndarray]
 AT_ONCE = 4096  # rows, the most that are made at once
 SLACK_S = 0.1  # a stream that is no reference begins and ends by its own clock
+COUNTER = 1 << 16  # a probe's counter wraps there, and a block's first index is below it
+WRAPS = 100  # of a counter before the block began, at most
 BUILDS = {"quick": quick.build, "lsl": lsl.build}  # their samples depend on seed and index alone
 
 
@@ -104,7 +106,7 @@ def account(
         return tuple(
             _stream(file, told, rows.get(told["name"]), planned_s, told["name"] == reference)
             for told in streams
-            if told.get("nominal_rate_hz") or told.get("rate_hz")
+            if told.get("rate_hz")
         )
 
 
@@ -116,7 +118,7 @@ def _stream(
     reference: bool,
 ) -> Stream:
     name, gaps = told["name"], tuple((int(i), int(n)) for i, n in told["gaps"])
-    rate_hz = float(told.get("nominal_rate_hz") or told["rate_hz"])
+    rate_hz = float(told["rate_hz"])
     recorded, missing = int(told["samples"]), int(told["missing_samples"])
     sent = stop = recorded + missing
     holes, wrong, compared = gaps, 0, False
@@ -124,7 +126,8 @@ def _stream(
         index = file[f"acquisition/{name}_counter/data"][()].astype(np.int64)
         holes = holes_of(index)
         recorded, stop = len(index), int(index[-1]) + 1
-        sent = stop - int(index[0]) + sum(n for at, n in gaps if at >= stop)
+        first = int(index[0])
+        sent = stop - first + sum(n for at, n in gaps if at >= stop or at < first)
         missing = sum(n for _, n in gaps)
         if rows is not None:
             compared = True
@@ -144,14 +147,23 @@ def holes_of(index: np.ndarray) -> tuple[tuple[int, int], ...]:
 def wrong_rows(index: np.ndarray, data: Any, rows: Rows) -> int:
     """How many rows of `data`, (n, n_channels), are not what was sent under their index, (n,)."""
     ends = np.flatnonzero(np.diff(index) != 1) + 1
+    begun = _wraps(index, data, rows) * COUNTER
     cuts = np.union1d(ends, np.arange(0, len(index), AT_ONCE))
     wrong = at = 0
     for piece in np.split(index, cuts[cuts > 0]):
         if not len(piece):
             continue
-        sent, got = rows(int(piece[0]), len(piece)), data[at : at + len(piece)]
+        sent, got = rows(int(piece[0]) + begun, len(piece)), data[at : at + len(piece)]
         bits = f"u{got.dtype.itemsize}"
         same = sent.astype(got.dtype).view(bits) == got.reshape(sent.shape).view(bits)
         wrong += int((~same.all(axis=1)).sum())
         at += len(piece)
     return wrong
+
+
+def _wraps(index: np.ndarray, data: Any, rows: Rows) -> int:
+    """How often the sender's counter had wrapped before the file's first row."""
+    for n in range(WRAPS):
+        if np.array_equal(rows(int(index[0]) + n * COUNTER, 1)[0], data[0], equal_nan=True):
+            return n
+    return 0

@@ -29,6 +29,9 @@ from tests.soak.stage import Outcome, Setup, Stage
 
 WORST_S = 5.0  # design.md 1: the longest hole while a process is replaced
 
+# what ends a run that does not go as it should
+BROKEN = (AssertionError, OSError, RigError, subprocess.TimeoutExpired)
+LOST = 3  # exit code of a block that ended without its device
 LOST_S = 0.5  # design.md 1: of what was sent before everything died
 
 
@@ -127,11 +130,14 @@ class Fault:
         What happens, in a few words.
     median_s : float
         The longest holes of many runs: their median is at most this, seconds.
+    most : int, optional
+        So many runs are enough, where one is long.
     """
 
     name: str
     about: str
     median_s: float = field(default=WORST_S, kw_only=True)
+    most: int | None = field(default=None, kw_only=True)
 
     def once(self, setup: Setup, seed: int, chance: random.Random) -> Run:
         """Let it happen once, at a moment of chance, and say what came of it."""
@@ -164,6 +170,8 @@ class BlockFault(Fault):
         Further promises that did not hold, in words.
     skip : function
         Why it cannot be run here; empty if it can.
+    codes : tuple of int
+        Exit codes of ``tenmin record`` that are right after it.
     latest_s : float
         So long before the end of the window it happens at the latest.
     """
@@ -176,6 +184,7 @@ class BlockFault(Fault):
     longest_s: float = WORST_S
     judge: Callable[[Stage, Outcome], list[str]] = lambda stage, outcome: []
     skip: Callable[[], str] = lambda: ""
+    codes: tuple[int, ...] = (0, 1)
     latest_s: float = 0.0
 
     def once(self, setup: Setup, seed: int, chance: random.Random) -> Run:
@@ -195,7 +204,7 @@ class BlockFault(Fault):
                 said = self.inject(stage, chance)
                 outcome = self.finish(stage)
                 return self._run(stage, outcome, at_s, said, time.monotonic() - began)
-            except (AssertionError, OSError, RigError, subprocess.TimeoutExpired) as error:
+            except BROKEN as error:
                 broken = f"{error!r}\n{stage.logs()}"
                 took_s = time.monotonic() - began
                 return Run(self.name, seed, at_s, said, took_s=took_s, broken=(broken,))
@@ -205,7 +214,9 @@ class BlockFault(Fault):
     def _run(self, stage: Stage, outcome: Outcome, at_s: float, said: str, took_s: float) -> Run:
         streams = stage.account(outcome)
         broken = [] if outcome.nwb else ["no file"]
-        broken += [] if outcome.valid else [f"the file is not valid: {outcome.words}"]
+        broken += [] if outcome.valid else ["the file is not valid"]
+        broken += [] if outcome.code in self.codes else [f"exit code {outcome.code}"]
+        broken += self._window(stage, outcome)
         for stream in streams:
             broken += self._broken(stream)
         before_s = lost_before_s(stage, streams) if streams else None
@@ -225,6 +236,14 @@ class BlockFault(Fault):
             tuple(broken),
             before_s,
         )
+
+    def _window(self, stage: Stage, outcome: Outcome) -> list[str]:
+        """A block that was not cut short has a window of the length asked for."""
+        n, rate_hz = outcome.n_window, stage.rate_hz(outcome)
+        if outcome.planned_s is None or outcome.code == LOST or rate_hz is None:
+            return []
+        planned = round(stage.setup.seconds * rate_hz)
+        return [] if n == planned else [f"the window has {n} samples instead of {planned}"]
 
     def _broken(self, stream: Stream) -> list[str]:
         name, found = stream.name, []

@@ -10,6 +10,7 @@ import os
 import platform
 import statistics
 import sys
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -93,7 +94,7 @@ def summed(fault: Fault, setup: Setup, runs: Sequence[Run]) -> dict[str, Any]:
 
 
 def _short(words: str) -> str:
-    return " ".join(words.split())[:300]
+    return " ".join(words.replace(f"{tempfile.gettempdir()}/", "").split())[:300]
 
 
 def keep_long(found: Found) -> None:
@@ -149,9 +150,9 @@ def _row(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _commands(rows: Iterable[Mapping[str, Any]]) -> str:
-    made: dict[tuple[str, str], list[str]] = {}
+    made: dict[tuple[str, str], dict[str, None]] = {}
     for row in rows:
-        made.setdefault((row["command"], row["machine"]), []).append(row["fault"])
+        made.setdefault((row["command"], row["machine"]), {})[row["fault"]] = None
     lines = [f"- `{c}` on {m}: {', '.join(names)}" for (c, m), names in made.items()]
     return "Made by\n\n" + "\n".join(lines)
 

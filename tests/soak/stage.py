@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +77,10 @@ class Outcome:
         What the program said at the end.
     planned_s : float or None
         Seconds that it should hold; None where it was cut short.
+    n_window : int or None
+        Samples of the reference in the window, missing ones included.
+    code : int
+        Exit code of the command that made it.
     """
 
     nwb: Path | None
@@ -84,6 +88,8 @@ class Outcome:
     valid: bool
     words: str
     planned_s: float | None
+    n_window: int | None = None
+    code: int = 0
 
 
 class Stage:
@@ -123,7 +129,7 @@ class Stage:
     def begin(self) -> None:
         """Start the simulators, then ``tenmin record``."""
         self.plug_in()
-        args = self.bench.record_args(*rig_args(self.rig), *self._lengths())
+        args = self.bench.record_args(*rig_args(self.rig), *self.lengths())
         self.block = Block.of(self.bench, self.bench.start(*args))
 
     def plug_in(self) -> None:
@@ -161,9 +167,10 @@ class Stage:
         """What the k-th simulator really did, as of its last second."""
         return json.loads(self.truth_file(k).read_text())
 
-    def _lengths(self) -> tuple[str, ...]:
+    def lengths(self) -> tuple[str, ...]:
+        """Arguments of ``tenmin record``: how long everything is."""
         lengths = {"seconds": "seconds", "settle": "settle_s", "pads": "pads_s"}
-        pairs = [(f"--{word}", f"{getattr(self.setup, key):g}") for word, key in lengths.items()]
+        pairs = [(f"--{word}", f"{getattr(self.setup, key)}") for word, key in lengths.items()]
         return tuple(word for pair in pairs for word in pair)
 
     def close(self) -> None:
@@ -216,12 +223,11 @@ class Stage:
     def told(self, ended: Ended, planned_s: float | None) -> Outcome:
         """What a command says that has made the file."""
         words = f"exit {ended.code}: {ended.err.strip()[-400:]}"
-        if not ended.out.strip():
-            return Outcome(None, [], False, words, planned_s)
-        said = ended.json
+        said = ended.json if ended.out.strip() else {}
         nwb = None if said.get("nwb") is None else Path(said["nwb"])
-        valid = nwb is not None and said["validation"]["ok"] and ended.code in (0, 1)
-        return Outcome(nwb, said.get("streams") or [], valid, words, planned_s)
+        valid = nwb is not None and said["validation"]["ok"]
+        streams = said.get("streams") or []
+        return Outcome(nwb, streams, valid, words, planned_s, said.get("n_window"), ended.code)
 
     def orphaned(self) -> Outcome:
         """What the engine makes when nobody waits for it any more."""
@@ -230,7 +236,8 @@ class Stage:
         result = until(self._result)
         said = self.bench.run("validate", str(nwb), "--json").json
         valid = all(c["level"] == "OK" for c in said["checks"] if c["check"] == "schema")
-        return Outcome(nwb, result["streams"], valid, "", self.setup.planned_s)
+        n_window = result["n_window"]
+        return Outcome(nwb, result["streams"], valid, "", self.setup.planned_s, n_window)
 
     def _result(self) -> dict[str, Any] | None:
         with Client.find(self.block.folder.name, runtime=self.bench.runtime) as client:
@@ -240,7 +247,12 @@ class Stage:
         """What ``tenmin recover`` makes of a journal."""
         made = self.told(self.bench.run("recover", str(dot), "--json"), None)
         streams = streams_of(dot) if made.nwb else []
-        return Outcome(made.nwb, streams, made.valid, made.words, None)
+        return replace(made, streams=streams)
+
+    def rate_hz(self, outcome: Outcome) -> float | None:
+        """Rate of the reference, if the program says it."""
+        told = [s for s in outcome.streams if s["name"] == self.reference]
+        return told[0]["rate_hz"] if told else None
 
     def account(self, outcome: Outcome) -> tuple[Stream, ...]:
         """Every sample of every stream of its file."""

@@ -48,7 +48,7 @@ def slow_disk_env(folder: Path, bytes_per_s: int, cache_bytes: int = CACHE_BYTES
     SlowDiskMissing
         There is no C compiler, or no preloading on this system.
     """
-    library = _library()
+    library = compiled(SOURCE)
     control = Path(tempfile.mkstemp(prefix="control-", dir=library.parent)[1])
     control.write_bytes(LAYOUT.pack(0, int(bytes_per_s), int(cache_bytes), 0, 0, 0))
     before = os.environ.get("LD_PRELOAD")
@@ -93,7 +93,8 @@ def _mapped(env: Mapping[str, str]) -> mmap.mmap:
 
 
 @functools.cache
-def _library() -> Path:
+def compiled(source: Path) -> Path:
+    """A library that can be preloaded, made of one file of C."""
     compiler = shutil.which("cc")
     if not sys.platform.startswith("linux"):
         raise SlowDiskMissing("libraries are preloaded on Linux only: a slow disk is NOT tested")
@@ -101,8 +102,8 @@ def _library() -> Path:
         raise SlowDiskMissing("there is no C compiler `cc`: a slow disk is NOT tested")
     folder = Path(tempfile.mkdtemp(prefix="slow-disk-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    library = folder / "slow_disk.so"
-    args = [compiler, "-O2", "-shared", "-fPIC", "-o", str(library), str(SOURCE), "-ldl"]
+    library = folder / f"{source.stem}.so"
+    args = [compiler, "-O2", "-shared", "-fPIC", "-o", str(library), str(source), "-ldl"]
     made = subprocess.run(args, capture_output=True, text=True)
     if made.returncode:
         raise SlowDiskMissing(f"`cc` cannot make the library: {made.stderr.strip()[-300:]}")

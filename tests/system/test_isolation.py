@@ -28,6 +28,7 @@ class Died:
 
     ended: Ended
     acquirers: int  # that have died
+    granted: dict[str, str]  # as `tenmin status --json` tells while it records
 
     @property
     def probe(self) -> dict:
@@ -70,7 +71,8 @@ def _died(bench: Bench, rig: Path) -> Died:
     os.kill(pid, signal.SIGSEGV)
     until(lambda: isolated_pids(block.folder) not in ([], [pid]))
     out, err = client.communicate(timeout=60)
-    return Died(Ended(client.returncode, out, err), state["deaths"].get("acquirer", 0))
+    ended = Ended(client.returncode, out, err)
+    return Died(ended, state["deaths"].get("acquirer", 0), state["granted"])
 
 
 def test_the_death_of_a_driver_makes_one_gap_in_its_own_stream(died: Died) -> None:
@@ -100,3 +102,19 @@ def test_the_window_reaches_its_planned_end(died: Died) -> None:
 
 def test_the_acquirer_lives_on(died: Died) -> None:
     assert died.acquirers == 0
+
+
+def test_what_every_process_was_granted_is_told_while_it_records(died: Died) -> None:
+    roles = ("acquirer", "watcher", "finaliser", "driver probe")
+    assert {f"{role}.priority" for role in roles} <= set(died.granted)
+
+
+def test_what_was_granted_stands_in_the_file(died: Died) -> None:
+    with h5py.File(died.ended.json["nwb"]) as file:
+        table = file["analysis/granted"]
+        found = dict(zip(table["item"].asstr()[()], table["granted"].asstr()[()]))
+
+    told = {k: v for k, v in died.granted.items() if not k.startswith(("standby", "finaliser"))}
+    assert {k: found.get(k) for k in told} == told
+    assert {"host.sleep", "host.power", "acquirer.memory_lock", "acquirer.gc"} <= set(found)
+    assert {"rings.mapping", "acquirer.kernels", "finaliser.priority"} <= set(found)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import h5py
 import pytest
 
 from tests.system.conftest import Ended, new_bench
@@ -54,3 +56,12 @@ def test_the_block_ends_as_planned_and_nothing_is_lost(told: Told) -> None:
     assert told.account.gaps == []
     assert told.account.recorded == round((SECONDS + 2 * PADS_S) * RATE_HZ)
     assert told.account.wrong == 0
+
+
+def test_the_acquirer_asks_for_a_computer_that_stays_awake_in_the_engines_place(told: Told) -> None:
+    with h5py.File(told.nwb) as file:
+        lines = file["scratch/journal_log"].asstr()[()].splitlines()
+
+    granted = [line for line in map(json.loads, lines) if line["t"] == "granted"]
+    assert granted
+    assert granted[-1]["sleep"]

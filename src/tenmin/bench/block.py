@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -15,6 +18,7 @@ import numpy as np
 
 from tenmin import examples
 from tenmin.bench.processes import Peak, Taken, Usage, wait_until
+from tenmin.bench.recycle import FOLDER, LEDGER, Recycler
 from tenmin.bench.rig import Load, Place
 from tenmin.bench.setting import Setting
 from tenmin.bench.watching import LOST, STEP_NS, SUFFIX, counts_of
@@ -25,6 +29,7 @@ from tenmin.system import FileLock, spawn, stop_process
 
 PADS_S, SETTLE_S = 1.0, 1.0
 START_S, END_S = 60.0, 300.0
+FINALISER, RECYCLING = "tenmin.recorder.finaliser", "tenmin.bench.finalising"
 BUSY = "while True:\n    sum(i * i for i in range(1000))"
 
 
@@ -54,6 +59,8 @@ class Found:
         Largest private memory of the finaliser, bytes.
     closing_s : float, optional
         From the end of the post pad to the verified file.
+    recycled : int
+        Bytes of journal and file that were discarded after they had been verified.
     """
 
     load: Load
@@ -67,6 +74,7 @@ class Found:
     private: dict[str, tuple[int, int]]
     finaliser_peak: int
     closing_s: float | None
+    recycled: int
     result: dict[str, Any] = field(repr=False)
 
     def quantile_ms(self, share: float) -> float | None:
@@ -81,21 +89,45 @@ class Found:
         return int(self.latency_n[self.latency_ms > limit_ms].sum())
 
 
-def record(setting: Setting, load: Load, seconds: float, *, busy: bool = False) -> Found:
+def record(
+    setting: Setting, load: Load, seconds: float, *, busy: bool = False, recycle: bool = False
+) -> Found:
     """Record one block.
 
     Parameters
     ----------
     busy : bool
         A client in a process of its own runs plain Python all the while.
+    recycle : bool
+        Discard what was verified.
 
     Raises
     ------
     RigError
         The program refused the block or did not end it.
     """
-    with Place(setting, load) as place, engine(place), disturber(busy):
-        return _record(place, seconds)
+    with (
+        Place(setting, load) as place,
+        recycler(place, recycle) as recycling,
+        engine(place),
+        disturber(busy),
+    ):
+        return _record(place, seconds, recycling)
+
+
+@contextlib.contextmanager
+def recycler(place: Place, wanted: bool) -> Iterator[Recycler | None]:
+    """What discards verified bytes, while the block lasts."""
+    if not wanted:
+        yield None
+        return
+    place.env[FOLDER] = str(place.runtime)
+    recycling = Recycler(place.runtime / LEDGER)
+    recycling.start()
+    try:
+        yield recycling
+    finally:
+        recycling.halt()
 
 
 @contextlib.contextmanager
@@ -110,9 +142,25 @@ def engine(place: Place) -> Iterator[None]:
         if not wait_until((place.folder / "engine.json").exists, START_S):
             raise RigError(f"The engine did not start: {_tail(place)}", remedy="Run it again.")
         yield
+    except BaseException:
+        _abandon(place, process)
+        raise
     finally:
         stop_process(process)
         wait_until(lambda: not FileLock.held(place.folder / "acquirer.lock"), 15.0)
+
+
+def _abandon(place: Place, process: Any) -> None:
+    """End every process of a block that nobody waits for: else it is recorded to its end."""
+    crew: dict[str, int] = {}
+    with contextlib.suppress(RigError, OSError, ValueError):  # the engine is not there yet
+        state = json.loads((place.folder / "engine.json").read_text("utf-8"))
+        with Client(state, name="bench") as client:
+            crew = client.status()["crew"]
+    stop_process(process)
+    for pid in crew.values():
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
 @contextlib.contextmanager
@@ -138,7 +186,7 @@ def arguments(place: Place, seconds: float) -> list[str]:
     return told
 
 
-def _record(place: Place, seconds: float) -> Found:
+def _record(place: Place, seconds: float, recycling: Recycler | None) -> Found:
     state = json.loads((place.folder / "engine.json").read_text("utf-8"))
     told, words = place.out / "told.json", place.out / "words"
     with told.open("wb") as out, words.open("wb") as errors:
@@ -167,6 +215,7 @@ def _record(place: Place, seconds: float) -> Found:
         private=watched["private"],
         finaliser_peak=watched["peak"],
         closing_s=_closing(result),
+        recycled=recycling.bytes if recycling is not None else 0,
         result=result,
     )
 
@@ -183,7 +232,8 @@ def _watch(
         return state if started or command.poll() is not None else None
 
     state = wait_until(recording, START_S, 0.1) or {"crew": {}}
-    peak = Peak(usage, lambda: usage.named(engine_pid, "tenmin.recorder.finaliser"))
+    word = RECYCLING if FOLDER in place.env else FINALISER
+    peak = Peak(usage, lambda: usage.named(engine_pid, word))
     peak.start()
     time.sleep(PADS_S + 0.5)  # the pad is no part of the window, and the finaliser has begun
     crew = client.status()["crew"] if command.poll() is None else state["crew"]
@@ -196,8 +246,15 @@ def _watch(
     early = usage.look(pids)
     time.sleep(max(0.0, began + seconds - 1.0 - time.monotonic()))
     after, taken_s, counted = usage.look(pids), time.monotonic() - began, _counts(place)
-    command.wait(END_S)
-    peak.halt()
+    try:
+        command.wait(END_S + seconds)
+    except subprocess.TimeoutExpired as error:
+        raise RigError(
+            f"The file was not finished {END_S + seconds:.0f} s after the end of the window.",
+            remedy="Run it again on a machine that has nothing else to do.",
+        ) from error
+    finally:
+        peak.halt()
     histogram = counted[:LOST] - counts[:LOST]
     at = np.flatnonzero(histogram)
     return {

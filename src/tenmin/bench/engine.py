@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Mapping
+from typing import Any
 
-from tenmin import crew, engine
+from tenmin import crew, dot, engine, job
+from tenmin.bench.recycle import FOLDER, ROOM_S
 
 TIMED = {"tenmin.watcher": "tenmin.bench.watching"}
+RECYCLED = {"tenmin.recorder.finaliser": "tenmin.bench.finalising"}
 
 
 class Crew(crew.Crew):
@@ -14,9 +19,17 @@ class Crew(crew.Crew):
 
     def start(self, role: str, module: str, *arguments: str) -> crew.Worker:
         """Start a worker."""
-        return super().start(role, TIMED.get(module, module), *arguments)
+        others = TIMED | (RECYCLED if FOLDER in os.environ else {})
+        return super().start(role, others.get(module, module), *arguments)
+
+
+def bytes_needed(streams: Mapping[str, Mapping[str, Any]], seconds: float) -> int:
+    """Room for a block whose journal is recycled."""
+    return dot.bytes_needed(streams, min(seconds, ROOM_S))
 
 
 if __name__ == "__main__":
     vars(engine)["Crew"] = Crew
+    if FOLDER in os.environ:
+        vars(job)["bytes_needed"] = bytes_needed
     sys.exit(engine.main())

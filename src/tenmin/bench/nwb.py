@@ -14,7 +14,14 @@ from tenmin.bench import peers
 from tenmin.bench.rounds import interleave
 from tenmin.bench.rows import Row, Spread, missing
 from tenmin.bench.setting import PROBE_HZ, Setting, probe, signal
-from tenmin.recorder.chunks import ChunkWriter, chunk_shape, deflate
+from tenmin.recorder.chunks import (
+    ChunkWriter,
+    Press,
+    chunk_shape,
+    deflate,
+    shuffle,
+    unpacks_to,
+)
 from tenmin.recorder.journal import StreamJournal
 from tenmin.recorder.reader import StreamReader
 from tenmin.recorder.track import Track
@@ -77,20 +84,30 @@ def _parts(setting: Setting, data: np.ndarray) -> list[Row]:
     height, width = chunk_shape(PROBE_HZ, data.shape[1])
     chunk = data[:height, :width]
 
+    planes = np.empty((chunk.itemsize, *chunk.shape), np.uint8)
+
     def shuffled() -> int:
-        planes = np.ascontiguousarray(chunk).reshape(-1).view(np.uint8)
-        return len(np.ascontiguousarray(planes.reshape(-1, 2).T)) // 2
+        shuffle(chunk, planes)
+        return 1
 
     def whole() -> int:
-        return 1 if deflate(chunk) else 0
+        shuffle(chunk, planes)
+        return 1 if deflate(planes) else 0
 
-    taken = interleave({"shuffle": shuffled, "all": whole}, setting.rounds)
+    def checked() -> int:
+        return int(unpacks_to(packed, planes))
+
+    shuffle(chunk, planes)
+    packed = deflate(planes)
+
+    taken = interleave({"shuffle": shuffled, "all": whole, "check": checked}, setting.rounds)
     mb = chunk.nbytes / 1e6
     return [
         Row("finaliser", f"{what} of one chunk", "MB/s", Spread.of(mb / taken[name]))
         for name, what in (
             ("shuffle", "gather and shuffle"),
             ("all", "gather, shuffle and deflate"),
+            ("check", "inflate and compare"),
         )
     ]
 
@@ -114,19 +131,31 @@ def _seconds(data: np.ndarray, step: int) -> Iterator[np.ndarray]:
 
 
 def _ours(h5py: Any, data: np.ndarray, folder: Path) -> int:
-    with h5py.File(folder / "ours.h5", "w", libver="latest") as file:
-        writer = ChunkWriter(_dataset(file, chunk_shape(PROBE_HZ, data.shape[1]), data.shape[1]))
-        for block in _seconds(data, 300):
-            writer.append(block)
-        writer.finish()
-        return int(writer.dataset.id.get_storage_size())
+    """As `ChunkWriter` does it, without its reading back."""
+    rows, width = chunk_shape(PROBE_HZ, data.shape[1])
+    with h5py.File(folder / "ours.h5", "w", libver="latest") as file, Press() as press:
+        found = _dataset(file, (rows, width), data.shape[1])
+        columns = list(range(0, data.shape[1], width))
+        planes = np.empty((len(columns), data.itemsize, rows, width), np.uint8)
+
+        def store(at: tuple[int, int], chunk: np.ndarray) -> None:
+            found.id.write_direct_chunk(at, deflate(chunk))
+
+        for first in range(0, len(data), rows):
+            for block in range(first, first + rows, 1000):
+                at = slice(block - first, block - first + 1000)
+                for chunk, column in zip(planes, columns, strict=True):
+                    shuffle(data[block : block + 1000, column : column + width], chunk[:, at])
+            found.resize(first + rows, axis=0)
+            press.each(store, [(first, column) for column in columns], planes)
+        return int(found.id.get_storage_size())
 
 
 def _track(h5py: Any, data: np.ndarray, folder: Path) -> int:
     """Journal in, dataset out, as the finaliser does it: checksums, read-back and all."""
-    with h5py.File(folder / "track.h5", "w", libver="latest") as file:
+    with h5py.File(folder / "track.h5", "w", libver="latest") as file, Press() as press:
         shape = chunk_shape(PROBE_HZ, data.shape[1])
-        writer = ChunkWriter(_dataset(file, shape, data.shape[1]))
+        writer = ChunkWriter(_dataset(file, shape, data.shape[1]), press)
         track = Track(StreamReader(folder, probe()), writer)
         while track.advance():
             pass

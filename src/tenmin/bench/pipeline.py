@@ -9,16 +9,24 @@ from dataclasses import dataclass, replace
 from tenmin.bench.block import PADS_S, SETTLE_S, Found, record
 from tenmin.bench.growth import Table
 from tenmin.bench.processes import Usage
+from tenmin.bench.recycle import ROOM_S
 from tenmin.bench.rig import Load
 from tenmin.bench.rows import Row, Spread
 from tenmin.bench.setting import Setting
-from tenmin.errors import RigError
+from tenmin.errors import DiskFull, RigError
 from tenmin.system import free_bytes
 
 EEG = Load(1, 64, 1000.0, 20.0, "float32")
 SIMULATED = Load(1, simulator="mouse")
 LATE_MS = 10.0  # a chunk that is checked after the next one has come has missed its deadline
 ROOM = 1.9  # journal, NWB and a reserve, as a multiple of the samples
+SHORTEST_S = 60.0  # issue 3: eight probes for as long as fits, at least so long
+LONG_S = (60.0, 600.0)
+EIGHT = 8
+RECYCLED = (
+    "journal and chunks were discarded once the chunks had been read back against the journal's "
+    "checksums; only the first and last chunks were there for the last look"
+)
 
 
 @dataclass(frozen=True)
@@ -41,37 +49,66 @@ class Plan:
     seconds: float
     goals: Goals
     busy: bool = False
+    recycle: bool = False
+
+    @property
+    def need_bytes(self) -> float:
+        """Room on the disk for all of it."""
+        seconds = ROOM_S if self.recycle else self.seconds + SETTLE_S + 2 * PADS_S
+        return ROOM * self.load.bytes_per_s * seconds
 
     @property
     def text(self) -> str:
         """For a person."""
         busy = ", a client busy in plain Python" if self.busy else ""
-        return f"{self.load.text}{busy}, {self.seconds:g} s"
+        recycle = ", journal recycled" if self.recycle else ""
+        return f"{self.load.text}{busy}, {self.seconds:g} s{recycle}"
+
+
+ONE = Goals(("≤ 25", "≤ 12"), ("≤ 10", "≤ 1"), ("≤ 5", "≤ 1"))
+GOALS = {
+    1: ONE,
+    4: Goals(closing=("≤ 15", "≤ 3")),
+    EIGHT: Goals(("", "≤ 100"), ("≤ 15", "≤ 7")),
+}
 
 
 def plans(setting: Setting) -> list[Plan]:
     """What is recorded; each once."""
     whole = setting.seconds
+    if setting.long:
+        return [Plan(Load(1), seconds, ONE) for seconds in LONG_S]
+    if setting.probes is not None:
+        goals = GOALS.get(setting.probes, Goals())
+        return [Plan(Load(setting.probes), whole, goals, recycle=setting.recycle)]
     short = whole if setting.quick else min(whole, 20.0)
-    one = Goals(("≤ 25", "≤ 12"), ("≤ 10", "≤ 1"), ("≤ 5", "≤ 1"))
-    probe = Plan(Load(1), whole, one)
+    probe = Plan(Load(1), whole, ONE)
     if setting.quick:
         return [probe]
     # The short block of one probe stands beside the long one: what a longer block costs more.
     return [
-        Plan(SIMULATED, short, one),
-        Plan(Load(1), short, one),
+        Plan(SIMULATED, short, ONE),
+        Plan(Load(1), short, ONE),
         probe,
         Plan(Load(1), short, Goals(late=("≤ 0", "")), busy=True),
         Plan(EEG, short, Goals(("≤ 8", "≤ 4"))),
-        Plan(Load(4), short, Goals(closing=("≤ 15", "≤ 3"))),
-        Plan(Load(8), whole, Goals(("", "≤ 100"), ("≤ 15", "≤ 7"))),
+        Plan(Load(4), short, GOALS[4]),
+        Plan(Load(EIGHT), max(whole, SHORTEST_S), GOALS[EIGHT]),
         Plan(Load(16), whole, Goals()),
     ]
 
 
 def tables(setting: Setting) -> tuple[list[Table], list[Row]]:
-    """How the whole chain grows, and all rows about whole blocks."""
+    """How the whole chain grows, and all rows about whole blocks.
+
+    Raises
+    ------
+    DiskFull
+        There is no room for the one block that was asked for.
+    """
+    if setting.long or setting.probes is not None:
+        for plan in plans(setting):
+            _fitted(plan, setting)
     made: list[Row] = []
     done: list[tuple[Plan, Found]] = []
     if not Usage().works:
@@ -80,7 +117,7 @@ def tables(setting: Setting) -> tuple[list[Table], list[Row]]:
         print(f"  recording {plan.text}", file=sys.stderr, flush=True)
         try:
             plan, note = _fitted(plan, setting)
-            found = record(setting, plan.load, plan.seconds, busy=plan.busy)
+            found = record(setting, plan.load, plan.seconds, busy=plan.busy, recycle=plan.recycle)
         except RigError as error:
             what = f"{plan.text}: samples lost"
             made.append(Row("pipeline", what, gate="≤ 0", note=f"failed: {error.message}"))
@@ -140,12 +177,19 @@ def shares_of(found: Found) -> dict[str, float]:
 
 
 def _fitted(plan: Plan, setting: Setting) -> tuple[Plan, str]:
-    """As long as the disk has room for."""
-    room_s = free_bytes(setting.disk) / (ROOM * plan.load.bytes_per_s)
-    fits = room_s - SETTLE_S - 2 * PADS_S
-    if fits >= plan.seconds:
+    """As long as the disk has room for, if that is not too short to tell anything."""
+    free = free_bytes(setting.disk)
+    if free >= plan.need_bytes:
         return plan, ""
-    return replace(plan, seconds=max(1.0, fits // 1)), "as long as the disk has room for"
+    least = replace(plan, seconds=min(plan.seconds, SHORTEST_S))
+    if setting.long or plan.recycle or free < least.need_bytes:
+        need = plan.need_bytes if setting.long or plan.recycle else least.need_bytes
+        raise DiskFull(
+            f"{plan.text} needs {need / 1e9:.1f} GB on this disk, {free / 1e9:.1f} GB are free.",
+            remedy="Free space, name another disk by --dir, or measure a shorter block.",
+        )
+    fits = free / (ROOM * plan.load.bytes_per_s) - SETTLE_S - 2 * PADS_S
+    return replace(plan, seconds=fits // 1), "as long as the disk has room for"
 
 
 def rows_of(plan: Plan, found: Found, note: str = "") -> Iterator[Row]:
@@ -179,7 +223,12 @@ def rows_of(plan: Plan, found: Found, note: str = "") -> Iterator[Row]:
         "×",
         drifts.get(worst),
         goals.drift,
-        f"{worst.split('-')[0]}, {found.private[worst][1] / 1e6:.0f} MB" if worst else "",
+        ", ".join(
+            f"{role.split('-')[0]} {early / 1e6:.1f} → {late / 1e6:.1f} MB"
+            for role, (early, late) in found.private.items()
+        ),
     )
     peak = found.finaliser_peak / 1e6 if found.finaliser_peak else None
     yield row("finaliser's private memory, most", "MB", peak, goals.peak)
+    if plan.recycle:
+        yield row("discarded after it was verified", "GB", found.recycled / 1e9, more=RECYCLED)

@@ -119,7 +119,7 @@ def _small(setting: Setting) -> list[Row]:
 
 
 def _newest(setting: Setting) -> list[Row]:
-    stream, n = probe(), 30000
+    stream, n, many = probe(), 30000, setting.size(1000, 100)
     ring = Ring.create(setting.memory / "large.ring", stream, 3.0)
     chunk = signal(300, stream.n_channels)
     target = np.empty((n, stream.n_channels), np.int16)
@@ -133,9 +133,9 @@ def _newest(setting: Setting) -> list[Row]:
         source = ring.latest(n).copy()
 
         def ours() -> int:
-            for _ in range(10):
+            for _ in range(many):
                 ring.latest(n)
-            return 10
+            return many
 
         def limit(source: np.ndarray = source) -> int:
             copy(target.ctypes.data, source.ctypes.data, size)
@@ -187,10 +187,17 @@ def _history(setting: Setting) -> list[Row]:
     stream, chunk = probe(), signal(300, 384)
     long = Ring.create(setting.memory / "large.ring", stream, long_s)
     short = Ring.create(setting.memory / "small.ring", stream, 1.0)
-    taken = interleave(
-        {"long": pusher(long, chunk, batch), "short": pusher(short, chunk, batch)}, setting.rounds
-    )
+    candidates = {"long": pusher(long, chunk, batch), "short": pusher(short, chunk, batch)}
+    for name, ring in (("long", long), ("short", short)):
+        size = ring.capacity * stream.bytes_per_sample
+        candidates[f"memcpy {name}"] = copier(setting.memory / name, size, chunk, batch)
+    taken = interleave(candidates, setting.rounds)
     ratio = Spread.of(taken["long"] / taken["short"])
+    memory = Spread.of(taken["memcpy long"] / taken["memcpy short"])
+    note = (
+        f"{MEMCPY} into as much memory: {memory.median:.2f} ({memory.low:.2f}–{memory.high:.2f}); "
+        f"large pages under the longer ring: {long.granted['huge_pages']}"
+    )
     return [
         Row(
             "ring",
@@ -202,6 +209,7 @@ def _history(setting: Setting) -> list[Row]:
             ratio,
             "≤ 2",
             "≤ 1.5",
+            note,
         )
     ]
 

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from tenmin.ring import Ring
+from tenmin.source import DeviceConfig
+from tenmin.sources import Flow
 from tenmin.stream import Stream
 
 PROBE_CHANNELS, PROBE_HZ, CHUNK_S = 384, 30000.0, 0.010  # performance.md: the unit of all figures
@@ -27,6 +30,12 @@ class Setting:
         Folders for shared memory and for files; both are emptied by their owner.
     seconds : float
         Length of a pipeline's window.
+    probes : int, optional
+        Only one block, of so many probes.
+    recycle : bool
+        Discard of that block what was verified, so that it needs little room.
+    long : bool
+        Only blocks of one probe, of one and of ten minutes.
     """
 
     rounds: int
@@ -34,6 +43,9 @@ class Setting:
     memory: Path
     disk: Path
     seconds: float
+    probes: int | None = None
+    recycle: bool = False
+    long: bool = False
 
     def size(self, full: int, quick: int) -> int:
         """The size of a batch."""
@@ -55,6 +67,14 @@ def eeg(name: str = "eeg", n_channels: int = 64, rate_hz: float = 1000.0) -> Str
     """A stream like one EEG amplifier."""
     channels = tuple(f"E{n}" for n in range(n_channels))
     return Stream(name, channels, rate_hz, "volts", 1e-6, dtype="float32", kind="eeg", counter=True)
+
+
+def recorded(setting: Setting, stream: Stream, seconds: float) -> Flow:
+    """A stream with a ring, ready for a `Tape`."""
+    flow = Flow(DeviceConfig(name=stream.name), setting.memory, print)
+    flow.stream = stream
+    flow.ring = Ring.create(flow.path, stream, seconds)
+    return flow
 
 
 def signal(n_samples: int, n_channels: int, seed: int = 1) -> np.ndarray:

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from tenmin import system, watcher
-from tenmin.ring import Ring
+from tenmin.checks.guard import Guarded
+from tenmin.ring import Piece, Ring
 
 STEP_NS, STEPS = 10_000, 200_000  # 10 µs each, up to 2 s
 LOST = STEPS  # behind the counts: what the watcher was too late for
@@ -30,18 +31,15 @@ def counts_of(path: Path, *, make: bool = False) -> np.ndarray:
 class Watched(watcher.Watched):
     """One stream with its checks, timed."""
 
-    def __init__(self, ring: Ring) -> None:
-        super().__init__(ring)
+    def __init__(self, ring: Ring, checks: list[Guarded]) -> None:
+        super().__init__(ring, checks)
         self._counts = counts_of(ring.path.with_suffix(SUFFIX), make=True)
 
-    def feed(self) -> None:
+    def fed(self, piece: Piece) -> None:
         """As the watcher does it, and a count for each piece."""
-        for piece in self.reader.read():
-            for check in self.checks:
-                check.feed(piece)
-            late = (time.monotonic_ns() - piece.host_ns) // STEP_NS
-            self._counts[min(late, STEPS - 1)] += 1
-            self.reader.valid(piece)
+        late = (time.monotonic_ns() - piece.host_ns) // STEP_NS
+        self._counts[min(late, STEPS - 1)] += 1
+        super().fed(piece)
         self._counts[LOST] = self.reader.lost_samples
 
 

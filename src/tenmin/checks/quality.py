@@ -6,11 +6,10 @@ What cannot be judged is UNKNOWN, never OK.
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import numpy as np
 
 from tenmin.checks._kernels import count_saturated
+from tenmin.checks.contract import Check, Factory
 from tenmin.ring import Piece
 from tenmin.stream import Stream
 from tenmin.verdict import FAIL, OK, UNKNOWN, WARN, Verdict
@@ -21,18 +20,10 @@ SATURATION_SHARE = 0.96  # of the converter's range; science.md B.2 Q02
 SATURATION_FAIL = 1e-3  # share of the samples of one window
 
 
-class Check(Protocol):
-    """What every check offers."""
-
-    def feed(self, piece: Piece) -> None:
-        """Take the next piece of the stream."""
-
-    def tick(self, now_s: float) -> Verdict:
-        """Judge at host time `now_s`, monotonic seconds."""
-
-
-class Alive:
+class Alive(Check):
     """Whether samples still arrive: the age of the newest one."""
+
+    needs_every_sample = False
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
@@ -55,13 +46,20 @@ class Alive:
         return Verdict("alive", name, level, age, limit, "s", action=action)
 
 
-class Gaps:
+class Gaps(Check):
     """How much is missing by the stream's index; every loss since the start of the block."""
+
+    needs_every_sample = False  # the index tells, and what was skipped is not missing
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
         self.missing = self.longest = 0
         self._next: int | None = None
+
+    def skipped(self, n: int) -> None:
+        """Take the next piece for one that comes `n` samples later."""
+        if self._next is not None:
+            self._next += n
 
     def feed(self, piece: Piece) -> None:
         """Take the next piece of the stream."""
@@ -91,22 +89,21 @@ class Gaps:
         return Verdict("gaps", name, level, total, limit, "s", action=action)
 
 
-class Saturation:
+class Saturation(Check):
     """Share of samples at the end of the converter's range, worst channel of the last window."""
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
         self._counts = np.zeros(stream.n_channels, np.int64)
         self._n = 0
+        given = stream.range_counts
+        self._limits = given and (SATURATION_SHARE * given[0], SATURATION_SHARE * given[1])
 
     def feed(self, piece: Piece) -> None:
         """Count the samples of `piece` that are saturated."""
-        if self.stream.range_counts is None or not len(piece.samples):
+        if self._limits is None:
             return
-        low, high = self.stream.range_counts
-        self._counts += count_saturated(
-            piece.samples, SATURATION_SHARE * low, SATURATION_SHARE * high
-        )
+        count_saturated(piece.samples, *self._limits, self._counts)
         self._n += len(piece.samples)
 
     def tick(self, now_s: float) -> Verdict:
@@ -124,11 +121,19 @@ class Saturation:
         return Verdict("saturation", name, level, share, limit, "1", action=action)
 
 
+def _of_regular(make: Factory) -> Factory:
+    """Only for regular streams: the silence of others says nothing, and neither do their steps."""
+    return lambda stream: make(stream) if stream.is_regular and not stream.is_marker else None
+
+
+OWN: dict[str, Factory] = {
+    "alive": _of_regular(Alive),
+    "gaps": _of_regular(Gaps),
+    "saturation": _of_regular(lambda stream: Saturation(stream) if stream.is_electrical else None),
+}
+
+
 def checks_for(stream: Stream) -> list[Check]:
-    """The checks that apply to a stream."""
-    if stream.is_marker or not stream.is_regular:
-        return []  # silence of an irregular stream says nothing, and neither do its steps
-    found: list[Check] = [Alive(stream), Gaps(stream)]
-    if stream.is_electrical:
-        found.append(Saturation(stream))
-    return found
+    """The checks of `OWN` that apply to a stream."""
+    made = (factory(stream) for factory in OWN.values())
+    return [check for check in made if check is not None]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import math
 import os
 import shutil
 import time
@@ -17,8 +16,6 @@ from tenmin.commands.console import Console, add_json
 from tenmin.commands.record import POSITIONS
 
 LISTEN_S = 3.0  # how long a device may take to its first samples
-BLOCK_S = 600.0 + 2 * 30.0
-DISK_FACTOR = 3.0  # science.md A.1: free space of three blocks
 RING_S = 10.0
 CLOCK_RESOLUTION_S = 1e-3
 EARLIEST = 1_767_225_600  # 2026-01-01: a computer whose clock shows less has lost its battery
@@ -40,6 +37,8 @@ class Finding:
         Each by itself where there may be several, as in a file; empty where `message` is all.
     looked : bool
         False where it could not be looked at; `message` says why and how it can be.
+    warning : bool
+        It spoils nothing by itself, and `remedy` makes it better.
     """
 
     check: str
@@ -49,6 +48,7 @@ class Finding:
     exit_code: int = 0
     faults: tuple[str, ...] = ()
     looked: bool = True
+    warning: bool = False
 
 
 def add_check(parser: argparse.ArgumentParser) -> None:
@@ -74,7 +74,7 @@ def check(args: argparse.Namespace, console: Console) -> int:
     console.result({**told, "exit_code": code})
     for finding in findings:
         console.say(f"{_mark(finding)}  {finding.check}: {finding.message}")
-        if not finding.ok:
+        if not finding.ok or finding.warning:
             console.say(f"      {finding.remedy}")
     n = sum(len(f.faults) or 1 for f in bad)
     console.say(f"{n} fault{'s' * (n > 1)}." if bad else _praise(findings))
@@ -84,6 +84,8 @@ def check(args: argparse.Namespace, console: Console) -> int:
 def _mark(finding: Finding) -> str:
     if not finding.looked:
         return "----"
+    if finding.warning:
+        return "WARN"
     return "OK  " if finding.ok else "FAIL"
 
 
@@ -91,10 +93,15 @@ def _praise(findings: list[Finding]) -> str:
     left = [f.check for f in findings if not f.looked]
     if left:
         return f"No fault in what was looked at; not looked at: {', '.join(left)}."
+    if any(f.warning for f in findings):
+        return "No fault; what is marked WARN could be better."
     return "Everything is as it should be."
 
 
 def _all(args: argparse.Namespace) -> Iterator[Finding]:
+    from tenmin.commands.check_disk import disk
+    from tenmin.commands.check_guests import guests
+    from tenmin.commands.check_machine import machine
     from tenmin.errors import RigError
     from tenmin.rig import load_rig
 
@@ -106,6 +113,8 @@ def _all(args: argparse.Namespace) -> Iterator[Finding]:
         yield _failed("rig", error)
     yield from _before(args, rig)
     yield _clock()
+    yield from machine()
+    yield from guests()
     bytes_per_s = None
     if rig is not None:
         try:
@@ -119,7 +128,7 @@ def _all(args: argparse.Namespace) -> Iterator[Finding]:
         except RigError as error:
             yield _failed("devices", error)
     yield _memory(bytes_per_s)
-    yield _disk(Path(args.out or "tenmin-data").absolute(), bytes_per_s)
+    yield from disk(Path(args.out or "tenmin-data").absolute(), bytes_per_s)
 
 
 def _before(args: argparse.Namespace, rig: Any) -> Iterator[Finding]:
@@ -274,6 +283,7 @@ def _bytes_per_s(stream: Any) -> float:
 
 def _memory(bytes_per_s: float | None) -> Finding:
     """Room for the rings, which are mapped files in the runtime folder."""
+    from tenmin.commands.check_disk import size, unknown_need
     from tenmin.errors import RigError
     from tenmin.system import free_bytes, runtime_dir
 
@@ -285,36 +295,9 @@ def _memory(bytes_per_s: float | None) -> Finding:
         text = f"{folder} cannot be written"
         return Finding("memory", False, text, "Name another by TENMIN_RUNTIME_DIR.", 3)
     if bytes_per_s is None:
-        return _room("memory", f"{_size(free_bytes(folder))} free in {folder}")
+        return unknown_need("memory", f"{size(free_bytes(folder))} free in {folder}")
     free, need = free_bytes(folder), bytes_per_s * RING_S
-    text = f"{_size(free)} free in {folder}, {_size(need)} needed"
+    text = f"{size(free)} free in {folder}, {size(need)} needed"
     if free < need:
         return Finding("memory", False, text, "Free it or set TENMIN_RUNTIME_DIR.", 3)
     return Finding("memory", True, text)
-
-
-def _disk(out: Path, bytes_per_s: float | None) -> Finding:
-    """Room for three blocks where they will be written."""
-    from tenmin.system import free_bytes
-
-    there = next(p for p in (out, *out.parents) if p.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        text = f"{there} is no folder that may be written"
-        return Finding("disk", False, text, "Choose another folder with --out.", 3)
-    if bytes_per_s is None:
-        return _room("disk", f"{_size(free_bytes(there))} free in {there}")
-    free, need = free_bytes(there), bytes_per_s * BLOCK_S * DISK_FACTOR
-    text = f"{_size(free)} free in {there}, {_size(need)} needed for three blocks"
-    if free < need:
-        return Finding("disk", False, text, "Free space or choose another disk with --out.", 3)
-    return Finding("disk", True, text)
-
-
-def _room(check: str, free: str) -> Finding:
-    text = f"{free}; how much is needed is known when every device answers"
-    return Finding(check, True, text, looked=False)
-
-
-def _size(n: float) -> str:
-    power = min(4, int(math.log(n, 1000))) if n >= 1 else 0
-    return f"{n / 1000**power:.3g} {('B', 'kB', 'MB', 'GB', 'TB')[power]}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any
 
 from tenmin.commands.console import Console, add_json, table
@@ -19,6 +19,7 @@ def add_devices(parser: argparse.ArgumentParser) -> None:
 def devices(args: argparse.Namespace, console: Console) -> int:
     """List what can be seen without opening anything."""
     from tenmin import registry
+    from tenmin.checks.installed import installed
     from tenmin.errors import RigError
 
     found: list[dict[str, Any]] = []
@@ -35,12 +36,17 @@ def devices(args: argparse.Namespace, console: Console) -> int:
         except RigError as error:
             skipped.append({"driver": name, "reason": error.message, "remedy": error.remedy})
     found = _serial(serial_drivers) + found
-    console.result({"devices": found, "skipped": skipped})
+    checks = installed()
+    listed = [asdict(check) for check in checks]
+    console.result({"devices": found, "skipped": skipped, "checks": listed})
     if found:
         rows = [("device", "driver", "keys for rig.toml")]
         console.say(table(rows + [_row(one) for one in found]))
     else:
         console.say("Nothing was found: no serial port and no outlet on the network.")
+    if checks:
+        told = [(c.name, c.distribution, c.fault or "runs in each block") for c in checks]
+        console.say(table([("check", "of", "state"), *told]))
     for one in skipped:
         console.log(f"{one['driver']} was not asked: {one['reason']} {one['remedy']}")
     return 0

@@ -123,9 +123,11 @@ def recover(args: argparse.Namespace, console: Console) -> int:
     from tenmin.outcome import latched, outcome
     from tenmin.recorder.recover import recover as make
 
-    missing = make(args.journal)["missing_files"]
-    if missing:
+    made = make(args.journal)
+    if missing := made["missing_files"]:
         console.log(f"{args.journal} lacks {', '.join(missing)}: those streams are left out.")
+    for name, n in made["spoilt"].items():
+        console.log(f"{args.journal}: {n} damaged of {name}, found by checksum and left out.")
     result = outcome(args.journal, latched(args.journal), None, None)
     report = validated([Path(result["nwb"])], full=False) if result["nwb"] else None
     result["validation"] = report

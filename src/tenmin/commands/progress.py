@@ -7,8 +7,11 @@ import time
 from collections.abc import Mapping
 from typing import Any, TextIO
 
+from tenmin import disk
+
 EVERY_S = 5.0  # between lines where stderr is no terminal
 WIDTH = 24
+WORTH_SHOWING_S = 3600.0  # a disk that lasts longer than this is no news
 
 
 def describe(snapshot: Mapping[str, Any]) -> str:
@@ -26,9 +29,27 @@ def describe(snapshot: Mapping[str, Any]) -> str:
     lost = sum(int(s.get("received_missing") or 0) for s in streams)
     if streams:
         parts.append(f"{len(streams)} stream{'s' * (len(streams) > 1)}, {lost} samples lost")
+    parts += _disk(snapshot)
     bad = [v for v in snapshot.get("verdicts") or () if v.get("level") in ("WARN", "FAIL")]
     parts += [f"{v['level']} {v['check']} {v['stream']}" for v in bad[:2]]
     return ", ".join(parts)
+
+
+def _disk(snapshot: Mapping[str, Any]) -> list[str]:
+    """How far writing is behind, and how long the disk lasts; nothing while all is well."""
+    told = []
+    pressed = snapshot.get("backpressure") or {}
+    if pressed.get("level") == "stop":
+        told.append(f"the disk is too slow: writing what is in memory, {pressed['fill']:.0%} left")
+    elif pressed.get("level") in ("amber", "red"):
+        waits = f"{pressed['fill']:.0%} of the memory of {pressed['stream']} waits for the disk"
+        told.append(f"{pressed['level']}: {waits}")
+    left, foreign_per_s = snapshot.get("disk_left_s"), snapshot.get("disk_foreign_bytes_per_s") or 0
+    if left is not None and left < WORTH_SHOWING_S:
+        told.append(f"{disk.minutes(left)} left on the disk")
+    if foreign_per_s >= disk.WORTH_TELLING:
+        told.append(disk.foreign(foreign_per_s))
+    return told
 
 
 class Progress:

@@ -83,6 +83,20 @@ def until_end(lines: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [line for n, line in enumerate(lines) if n < end or line.get("t") not in TRICKLE]
 
 
+def samples_told(
+    lines: Sequence[Mapping[str, Any]], stream: str
+) -> tuple[int, list[tuple[int, int]]]:
+    """Samples of a stream in the journal when it was closed, and its gaps, by the log alone.
+
+    0 where no line tells the samples; a gap is its first missing index, and how many.
+    """
+    ends = [line.get("samples") for line in lines if line.get("t") == "end"]
+    told = ends[-1].get(stream, 0) if ends and isinstance(ends[-1], Mapping) else 0
+    mine = [line for line in lines if line.get("t") == "gap" and line["stream"] == stream]
+    gaps = [(line["index"], line["n"]) for line in mine if isinstance(line.get("n"), int)]
+    return told if isinstance(told, int) else 0, sorted(gaps)
+
+
 def read_account(lines: Sequence[Mapping[str, Any]]) -> Account:
     """Sum up ``acquirer.jsonl``; of lines that are there twice, the first start and last end."""
     first: dict[str, Mapping[str, Any]] = {}

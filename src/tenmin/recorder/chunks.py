@@ -6,23 +6,28 @@ file that every HDF5 reader opens.
 
 from __future__ import annotations
 
-import functools
 import math
 import os
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
 from typing import Any
 
 import numpy as np
 from isal import isal_zlib
 
+from tenmin.errors import DiskError
+
 LEVEL = 1
 MOST_COLUMNS = 64  # of one chunk: design.md 3
 FEWEST_ROWS = 1000  # a slow stream's chunk lasts whole seconds until it holds so many
 IRREGULAR_ROWS = 4096
-BLOCK = 1 << 16  # values that are shuffled at once
-MOST_THREADS = 4  # 4 MB each; one carries 20 probes
+MOST_THREADS = 2  # one carries ten probes; each holds a chunk twice, packed
+BLOCK = 1 << 16  # values that are shuffled at once: they stay in the cache
+BAND_BYTES = 24 << 20  # packed side by side: one probe; a wider stream is read several times
+PIECE = 1 << 17  # packed bytes that are unpacked at once
+
+Rows = Callable[[], Iterable[np.ndarray]]
 
 
 def chunk_shape(rate_hz: float, n_channels: int) -> tuple[int, int]:
@@ -35,216 +40,218 @@ def chunk_shape(rate_hz: float, n_channels: int) -> tuple[int, int]:
     return max(1, round(rate_hz * seconds)), columns
 
 
-def deflate(chunk: np.ndarray) -> bytes:
-    """A chunk as HDF5's shuffle and gzip filters leave it; the lock is released meanwhile."""
-    planes = _reuse("planes", chunk.nbytes).reshape(chunk.itemsize, chunk.size)
-    width = math.prod(chunk.shape[1:])
-    for rows in _blocks(len(chunk), width):
-        flat = np.ascontiguousarray(chunk[rows]).reshape(-1)
-        _scatter(flat, planes[:, rows.start * width : rows.stop * width])
-    return isal_zlib.compress(planes, LEVEL)
-
-
-def inflate(data: bytes, target: np.ndarray, width: int = 1) -> None:
-    """Unpack what `deflate` packed.
+def shuffle(values: np.ndarray, planes: np.ndarray) -> None:
+    """Lowest bytes of all values, then their second ones, and so on, as HDF5's filter has them.
 
     Parameters
     ----------
-    data : bytes
-        A chunk as it is in the file.
-    target : ndarray, (n_rows,) or (n_rows, n_channels)
+    values : ndarray, (n_rows, n_columns)
+        Little-endian; may be a part of another array.
+    planes : ndarray, (itemsize, n_rows, n_columns), uint8
         Overwritten; may be a part of another array.
-    width : int
-        Columns of the chunk, which may be more than those of `target`.
     """
-    n = len(target) * width
-    unpacked = isal_zlib.decompress(data, bufsize=n * target.itemsize)
-    planes = np.frombuffer(unpacked, np.uint8).reshape(target.itemsize, n)
-    for rows in _blocks(len(target), width):
-        flat = _gather(planes[:, rows.start * width : rows.stop * width], target.dtype)
-        if target.ndim == 1:
-            target[rows] = flat
-        else:
-            target[rows] = flat.reshape(-1, width)[:, : target.shape[1]]
+    step = max(1, BLOCK // values.shape[1])
+    for first in range(0, len(values), step):
+        block = np.ascontiguousarray(values[first : first + step])
+        into = planes[:, first : first + step]
+        if values.itemsize == 2:  # whole words are vectorised, single bytes of them are not
+            words = block.view("<u2")
+            np.copyto(into[0], words, casting="unsafe")
+            np.copyto(into[1], words >> 8, casting="unsafe")
+            continue
+        single = block.view(np.uint8).reshape(*block.shape, values.itemsize)
+        for k in range(values.itemsize):
+            into[k] = single[:, :, k]
 
 
-_reused = threading.local()
+def deflate(planes: np.ndarray) -> bytes:
+    """A shuffled chunk as HDF5's gzip filter leaves it; the lock is released meanwhile."""
+    packed: bytes = isal_zlib.compress(planes, LEVEL)
+    return packed
 
 
-def _reuse(name: str, n: int) -> np.ndarray:
-    """Bytes that this thread's next call overwrites.
+def unpacks_to(packed: bytes, planes: np.ndarray) -> bool:
+    """Whether a chunk as it is in the file unpacks to these bytes, and to no more.
 
-    Fresh memory of this size costs more than the shuffling: every page of it is a fault.
+    Unpacked in pieces: what is compared never takes a chunk's memory.
     """
-    held: np.ndarray | None = getattr(_reused, name, None)
-    if held is None or held.size < n:
-        held = np.empty(n, np.uint8)
-        setattr(_reused, name, held)
-    return held[:n]
+    flat, at, inflater = planes.reshape(-1), 0, isal_zlib.decompressobj()
+    view = memoryview(packed)
+    try:
+        for first in range(0, len(packed), PIECE):
+            piece = np.frombuffer(inflater.decompress(view[first : first + PIECE]), np.uint8)
+            if not np.array_equal(piece, flat[at : at + len(piece)]):
+                return False
+            at += len(piece)
+    except isal_zlib.error:  # type: ignore[misc]  # its stub does not say that it is one
+        return False
+    return at == flat.size and bool(inflater.eof)
 
 
-def forget() -> None:
-    """Give back what this thread would use again."""
-    _reused.__dict__.clear()
+class Press:
+    """Threads that pack chunks and read them back, and the memory that they share.
 
+    All streams of a file use one press, one after another: its memory does not grow with them.
+    """
 
-def _blocks(n_rows: int, width: int) -> Iterator[slice]:
-    """Slices of rows whose values stay in the cache between two passes."""
-    step = max(1, BLOCK // width)
-    for first in range(0, n_rows, step):
-        yield slice(first, min(first + step, n_rows))
+    def __init__(self) -> None:
+        self.threads = min(MOST_THREADS, os.cpu_count() or 1)
+        self._pool: ThreadPoolExecutor | None = None
+        self._planes = np.empty(0, np.uint8)
 
+    def __enter__(self) -> Press:
+        return self
 
-def _scatter(values: np.ndarray, planes: np.ndarray) -> None:
-    """Lowest bytes of all values, then their second ones, and so on."""
-    if values.itemsize == 2:  # whole words are vectorised, single bytes of them are not
-        words = values.view("<u2")
-        np.copyto(planes[0], words, casting="unsafe")
-        np.copyto(planes[1], words >> 8, casting="unsafe")
-        return
-    single = values.view(np.uint8).reshape(-1, values.itemsize)
-    for k in range(values.itemsize):
-        planes[k] = single[:, k]
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
 
+    def close(self) -> None:
+        """End the threads, and give the memory back; the next use begins anew.
 
-def _gather(planes: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """The values that `_scatter` took apart."""
-    if dtype.itemsize == 2:
-        words = planes[1].astype("<u2")
-        words <<= 8
-        words |= planes[0]
-        return words.view(dtype)
-    single = np.empty((planes.shape[1], dtype.itemsize), np.uint8)
-    for k in range(dtype.itemsize):
-        single[:, k] = planes[k]
-    return single.reshape(-1).view(dtype)
+        On Linux new threads have the priority of the one that uses the press.
+        """
+        if self._pool is not None:
+            self._pool.shutdown()
+        self._pool, self._planes = None, np.empty(0, np.uint8)
 
+    def planes(self, n: int) -> np.ndarray:
+        """Bytes that the next call overwrites.
 
-@functools.cache
-def _pool() -> ThreadPoolExecutor:
-    """Threads that pack and unpack the chunks of a band side by side."""
-    return ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1), "deflate")
+        Fresh memory of this size costs more than the shuffling: every page of it is a fault.
+        """
+        if self._planes.size < n:
+            self._planes = np.empty(n, np.uint8)
+        return self._planes[:n]
+
+    def each(self, do: Callable[..., None], *arguments: Iterable[Any]) -> None:
+        """Do it with every set of arguments, side by side, and wait for all."""
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self.threads, "press")
+        for _ in self._pool.map(do, *arguments):
+            pass
 
 
 class ArrayWriter:
     """Takes the place of a `ChunkWriter` for the few samples that end up in a table."""
 
     def __init__(self, columns: int, dtype: Any) -> None:
-        self._parts = [np.zeros((0, columns) if columns > 1 else (0,), dtype)]
-        self.rows = self.written = 0
+        self.dataset = np.zeros((0, columns) if columns > 1 else (0,), dtype)
         self.band_rows = 1 << 40
 
     @property
-    def dataset(self) -> np.ndarray:
-        """All rows."""
-        if len(self._parts) > 1:
-            self._parts = [np.concatenate(self._parts)]
-        return self._parts[0]
+    def rows(self) -> int:
+        """Rows taken."""
+        return len(self.dataset)
 
-    def append(self, rows: np.ndarray) -> None:
-        """Take rows."""
-        self._parts.append(rows.copy())
-        self.rows += len(rows)
-
-    def finish(self) -> None:
-        """All rows are there."""
-        self.written = self.rows
-
-    def read_band(self, first_row: int) -> np.ndarray:
-        """All rows."""
-        return self.dataset[first_row:]
+    def write(self, n: int, rows: Rows) -> bool:
+        """Take `n` rows; False, and none taken, where there are fewer."""
+        tail = self.dataset.shape[1:]
+        fresh = [self.dataset, *(piece.reshape(-1, *tail).copy() for piece in rows())]
+        found = np.concatenate(fresh)
+        if len(found) < self.rows + n:
+            return False
+        self.dataset = found[: self.rows + n]
+        return True
 
 
 class ChunkWriter:
     """Fills one dataset, band by band; a band is a row of chunks.
 
+    Each chunk is read back from the file and unpacked as soon as it is written.
+
     Parameters
     ----------
     dataset : h5py.Dataset, (n_samples,) or (n_samples, n_channels)
         Empty, extendable, chunked, gzip and shuffle declared.
+    press : Press
+        What packs its chunks.
 
     Attributes
     ----------
     rows : int
-        Rows taken so far, those included that wait for their band to fill.
-    written : int
-        Rows in the file.
+        Rows in the file, read back.
     """
 
-    def __init__(self, dataset: Any) -> None:
-        self.dataset = dataset
-        self.rows = self.written = 0
-        self._shape = (dataset.chunks[0], *dataset.shape[1:])
-        self._band = np.zeros(self._shape, dataset.dtype)
+    def __init__(self, dataset: Any, press: Press) -> None:
+        self.dataset, self.press = dataset, press
+        self.rows = 0
+        self._type = dataset.dtype
+        self._columns = 1 if dataset.ndim == 1 else int(dataset.shape[1])
+        self._width = 1 if dataset.ndim == 1 else int(dataset.chunks[1])
 
     @property
     def band_rows(self) -> int:
         """Rows of a band."""
-        return self._shape[0]
+        return int(self.dataset.chunks[0])
 
-    def append(self, rows: np.ndarray) -> None:
-        """Take rows; whole bands go to the file."""
-        done = 0
-        while done < len(rows):
-            at = self.rows - self.written
-            n = min(len(rows) - done, len(self._band) - at)
-            self._band[at : at + n] = rows[done : done + n]
-            done += n
-            self.rows += n
-            if at + n == len(self._band):
-                self._flush()
+    def write(self, n: int, rows: Rows) -> bool:
+        """Write the next band; what its chunks hold beyond its end is zero.
 
-    def finish(self) -> None:
-        """Write the last, unfinished band; what its chunks hold beyond the end is zero."""
-        at = self.rows - self.written
-        if at:
-            self._band[at:] = 0
-            self._flush()
-        self._band = self._band[:0].copy()  # gives its memory back
+        Parameters
+        ----------
+        n : int
+            Its rows; fewer than `band_rows` in the last one only.
+        rows : callable
+            Gives the same rows each time it is called, in pieces.
 
-    def _flush(self) -> None:
-        # The extent grows before the chunks are written, and never shrinks: shrinking makes
-        # HDF5 read and rewrite the chunks at its edge.
-        self.dataset.resize(self.rows, axis=0)
-        places, chunks = zip(*self._chunks(), strict=True)
-        for at, packed in zip(places, self._each(deflate, chunks), strict=True):
-            self.dataset.id.write_direct_chunk((self.written, *at), packed)
-        self.written = self.rows
+        Returns
+        -------
+        bool
+            False where there are fewer rows than `n`: nothing was written.
 
-    @staticmethod
-    def _each(do: Callable[..., Any], *arguments: Sequence[Any]) -> Iterable[Any]:
-        """`map`, side by side where there are several."""
-        return _pool().map(do, *arguments) if len(arguments[0]) > 1 else map(do, *arguments)
-
-    def _chunks(self) -> Iterator[tuple[tuple[int, ...], np.ndarray]]:
-        if self._band.ndim == 1:
-            yield (), self._band
-            return
-        width = self.dataset.chunks[1]
-        for column in range(0, self._band.shape[1], width):
-            chunk = self._band[:, column : column + width]
-            if chunk.shape[1] < width:
-                chunk = np.pad(chunk, ((0, 0), (0, width - chunk.shape[1])))
-            yield (column,), chunk
-
-    def read_band(self, first_row: int) -> np.ndarray:
-        """Read a band back from the file's own chunks; `first_row` is a multiple of its rows.
-
-        Of several columns, it is overwritten by the next call, of any writer.
+        Raises
+        ------
+        DiskError
+            The file holds other bytes than it was given.
         """
-        n = min(self.band_rows, self.written - first_row)
-        read = self.dataset.id.read_direct_chunk
-        if self._band.ndim == 1:
-            band = np.empty(self._shape, self._band.dtype)
-            inflate(read((first_row,))[1], band)
-            return band[:n]
-        dtype = self._band.dtype
-        band = _reuse("band", math.prod(self._shape) * dtype.itemsize).view(dtype)
-        band = band.reshape(self._shape)
-        width = self.dataset.chunks[1]
-        columns = range(0, band.shape[1], width)
-        packed = [read((first_row, column))[1] for column in columns]
-        parts = [band[:, column : column + width] for column in columns]
-        for _ in self._each(inflate, packed, parts, [width] * len(parts)):
-            pass
-        return band[:n]
+        for firsts in self._passes():
+            planes = self._planes(len(firsts))
+            if self._fill(planes, firsts, n, rows) < n:
+                return False
+            # The extent grows before the chunks are written, and never shrinks: shrinking makes
+            # HDF5 read and rewrite the chunks at its edge.
+            if len(self.dataset) < self.rows + n:
+                self.dataset.resize(self.rows + n, axis=0)
+            self.press.each(self._store, firsts, planes)
+        self.rows += n
+        return True
+
+    def _passes(self) -> Iterator[list[int]]:
+        """First columns of the chunks that are packed side by side."""
+        firsts = list(range(0, self._columns, self._width))
+        chunk = self.band_rows * self._width * self._type.itemsize
+        step = max(self.press.threads, BAND_BYTES // chunk)
+        for k in range(0, len(firsts), step):
+            yield firsts[k : k + step]
+
+    def _planes(self, n_chunks: int) -> np.ndarray:
+        shape = (n_chunks, self._type.itemsize, self.band_rows, self._width)
+        return self.press.planes(math.prod(shape)).reshape(shape)
+
+    def _fill(self, planes: np.ndarray, firsts: list[int], n: int, rows: Rows) -> int:
+        at = 0
+        for piece in rows():
+            whole = piece.reshape(len(piece), self._columns)[: n - at]
+            for chunk, first in zip(planes, firsts, strict=True):
+                part = whole[:, first : first + self._width]
+                into = chunk[:, at : at + len(part)]
+                shuffle(part, into[:, :, : part.shape[1]])
+                into[:, :, part.shape[1] :] = 0
+            at += len(whole)
+        planes[:, :, at:] = 0
+        return at
+
+    def _store(self, first: int, planes: np.ndarray) -> None:
+        at = (self.rows,) if self.dataset.ndim == 1 else (self.rows, first)
+        self.dataset.id.write_direct_chunk(at, deflate(planes))
+        if not unpacks_to(self.dataset.id.read_direct_chunk(at)[1], planes):
+            raise DiskError(
+                f"{self.dataset.name} reads back other samples than the journal holds, from row "
+                f"{self.rows} on.",
+                remedy="Check the disk, then run `tenmin recover` with another --out.",
+            )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 from tenmin.frames import Balance
 from tenmin.recorder import events, intervals
 from tenmin.recorder.account import Account
-from tenmin.recorder.files import plain
+from tenmin.recorder.files import BLOCK, count_spoilt, plain
 from tenmin.recorder.tables import Column, dynamic_table
 from tenmin.recorder.timebase import as_rate
 from tenmin.recorder.timeline import Sync, Timeline
@@ -46,6 +47,8 @@ class Block:
     events : sequence of dict
         ``events.jsonl``, as far as it tells times.
     epochs : list of Epoch
+    told_by : str
+        The file that `told` was read from: ``block.json``, or its copy.
     """
 
     folder: Path
@@ -56,6 +59,7 @@ class Block:
     timeline: Timeline
     events: Sequence[Mapping[str, Any]]
     epochs: list[intervals.Epoch]
+    told_by: str = BLOCK
 
 
 def add_contents(path: Path, block: Block) -> None:
@@ -199,8 +203,18 @@ def summary(block: Block) -> dict[str, Any]:
             for name, track in block.tracks.items()
             if track.damaged
         },
+        "spoilt": spoilt_files(block),
     }
     return plain(told)
+
+
+def spoilt_files(block: Block) -> dict[str, int]:
+    """Damaged records of each stream's files, and lines of each log; what is in order is absent."""
+    tracks = block.tracks.items()
+    found = {name: len(t.damaged) or int(t.unplaced > 0) for name, t in tracks}
+    found |= {file: count_spoilt(block.folder / file) for file, _ in LOGS.values()}
+    found[BLOCK] = int(block.told_by != BLOCK)
+    return {name: n for name, n in found.items() if n}
 
 
 def _numbers(block: Block, name: str) -> dict[str, Any]:
@@ -208,10 +222,12 @@ def _numbers(block: Block, name: str) -> dict[str, Any]:
     if stream.is_marker:
         lines = account.markers.get(name, [])
         times = events.marker_times(stream, lines, timeline) if lines else np.zeros(0)
+        # Counted on reception; they begin anew when the acquirer does.
+        numbers = [line["index"] for line in lines if isinstance(line.get("index"), int)]
         return {
             "name": name,
             "samples": len(lines),
-            "missing_samples": 0,
+            "missing_samples": sum(max(0, b - a - 1) for a, b in pairwise(numbers)),
             "gaps": [],
             "window_samples": _count(times, block),
             "rate_hz": None,

@@ -6,22 +6,36 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 import time
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tenmin import system
-from tenmin.errors import DiskError, DiskFull, JournalDamaged, RigError
-from tenmin.recorder.account import UNFINISHED, is_told, read_account, until_end
+from tenmin.errors import JournalDamaged, RigError
+from tenmin.recorder.account import (
+    UNFINISHED,
+    is_told,
+    read_account,
+    samples_told,
+    until_end,
+)
 from tenmin.recorder.apart import write_skeleton_apart
-from tenmin.recorder.chunks import ArrayWriter, ChunkWriter, forget
-from tenmin.recorder.contents import Block, add_contents, summary
+from tenmin.recorder.chunks import ArrayWriter, ChunkWriter, Press
+from tenmin.recorder.contents import Block, add_contents, spoilt_files, summary
 from tenmin.recorder.dandiset import make_dandiset
 from tenmin.recorder.events import frame_counts, with_times
-from tenmin.recorder.files import FULL, disk_errors, read_lines, write_json
+from tenmin.recorder.files import (
+    blames_disk,
+    disk_error,
+    disk_errors,
+    read_lines,
+    write_json,
+)
 from tenmin.recorder.intervals import find_epochs, is_whole
 from tenmin.recorder.reader import NOTHING, JournalReader
 from tenmin.recorder.skeleton import Places, is_table, session_description, write_skeleton
@@ -74,6 +88,7 @@ class Finaliser:
         self._at = 0
         self._stamp: tuple[int, int] | None = None
         self._file: Any = None
+        self._press = Press()
 
     def open(self) -> None:
         """Begin the file: its description, and every series without samples."""
@@ -97,10 +112,10 @@ class Finaliser:
                 continue
             places = self.places[name]
             times, counter = (
-                None if path is None else ChunkWriter(self._file[path])
+                None if path is None else ChunkWriter(self._file[path], self._press)
                 for path in (places.times, places.counter)
             )
-            samples = ChunkWriter(self._file[places.samples])
+            samples = ChunkWriter(self._file[places.samples], self._press)
             self.tracks[name] = Track(reader, samples, times, counter)
 
     def advance(self) -> bool:
@@ -134,6 +149,10 @@ class Finaliser:
             raise Changed
         self._stamp = stamp
 
+    def pause(self) -> None:
+        """End the threads: those who work on begin with their own priority."""
+        self._press.close()
+
     @property
     def ended(self) -> bool:
         """Whether the acquirer has closed the journal."""
@@ -144,9 +163,9 @@ class Finaliser:
         while self.advance():
             pass
         self.check_streams()
-        for track in self.tracks.values():
-            track.finish()
-        forget()
+        for name, track in self.tracks.items():
+            track.finish(*samples_told(self.lines, name))
+        self._press.close()
         block = self._account()
         for name, places in self.places.items():
             set_time_base(self._file, self.tracks[name], places, block.timeline)
@@ -179,6 +198,7 @@ class Finaliser:
             timeline,
             with_times(self.journal.log("events.jsonl")),
             find_epochs(account, reference, timeline.zero_index),
+            self.journal.told_by,
         )
 
     def _publish(self, result: dict[str, Any]) -> dict[str, Any]:
@@ -192,9 +212,10 @@ class Finaliser:
 
     def close(self) -> None:
         """Close the unfinished file; may be called twice."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        self._press.close()
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
 
 
 def _counts(track: Track) -> tuple[np.ndarray, float] | None:
@@ -217,11 +238,18 @@ def _description(block: Block) -> str:
     missing = [file for track in block.tracks.values() for file in track.reader.missing]
     if missing:
         text += f" The journal lacked {', '.join(missing)}: those streams are not in the file."
+    if spoilt_files(block):
+        text += " Parts of the journal were damaged and are left out: see the invalid times."
     return text
 
 
 def finalise(
-    folder: Path, *, follow: bool = False, poll_s: float = POLL_S, apart: bool = False
+    folder: Path,
+    *,
+    follow: bool = False,
+    poll_s: float = POLL_S,
+    apart: bool = False,
+    closing: Executor | None = None,
 ) -> dict[str, Any]:
     """Make the file of a journal.
 
@@ -235,6 +263,8 @@ def finalise(
         Between two looks at the journal.
     apart : bool
         See `Finaliser`.
+    closing : Executor, optional
+        Where to do what is left once the journal is closed; None does it here.
 
     Raises
     ------
@@ -251,21 +281,26 @@ def finalise(
             maker.open()
             if follow:
                 _follow(maker, poll_s)
-            return maker.finish()
+                maker.pause()
+            return maker.finish() if closing is None else closing.submit(maker.finish).result()
         except Changed:
             continue
-        except OSError as error:
-            raise _disk_error(maker.part, error) from error
+        except RigError:
+            raise
+        except Exception as error:
+            if not blames_disk(error):
+                raise
+            raise disk_error(maker.part, error) from error
         finally:
-            maker.close()
-            maker.part.unlink(missing_ok=True)
+            _discard(maker)
 
 
-def _disk_error(path: Path, error: OSError) -> RigError:
-    """HDF5 tells a full disk in words, not always by its number."""
-    if error.errno in FULL or "No space left" in str(error):
-        return DiskFull(f"The disk of {path} is full.")
-    return DiskError(f"{path} cannot be written: {error}.")
+def _discard(maker: Finaliser) -> None:
+    """Remove the unfinished file; a disk that refuses this has refused something else before."""
+    with contextlib.suppress(OSError, RuntimeError):  # HDF5 closes with a RuntimeError
+        maker.close()
+    with contextlib.suppress(OSError):
+        maker.part.unlink(missing_ok=True)
 
 
 def _follow(maker: Finaliser, poll_s: float) -> None:
@@ -298,11 +333,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("dot", type=Path, help="the journal, a folder that ends in .dot")
     parser.add_argument("--follow", action="store_true", help="go on until the block has ended")
     told = parser.parse_args(arguments)
-    system.lower_priority()
     system.writable_caches()
     try:
-        with system.FileLock(told.dot / "finaliser.lock"):
-            finalise(told.dot, follow=told.follow, apart=told.follow)
+        with (
+            disk_errors(told.dot),
+            system.FileLock(told.dot / "finaliser.lock"),
+            ThreadPoolExecutor(1) as closing,
+        ):
+            # Begun before the priority is lowered, which on Linux one thread does for itself and
+            # an ordinary user may not undo: while the block runs, it waits.
+            closing.submit(time.monotonic).result()
+            system.behave("finaliser")
+            finalise(told.dot, follow=told.follow, apart=told.follow, closing=closing)
     except RigError as error:
         print(error, file=sys.stderr)
         return error.exit_code

@@ -228,7 +228,7 @@ def lost_end(track: Track, timeline: Timeline, account: Account, end_s: float) -
     stream = track.stream
     if not stream.is_regular or not track.segments:
         return None
-    at = track.end_index
+    at = track.reached_index
     if stream.name == timeline.reference:
         if account.reason != REFERENCE_LOST or account.stop is None or at >= account.stop:
             return None

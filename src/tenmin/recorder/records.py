@@ -41,6 +41,30 @@ class Last(NamedTuple):
     seq: int
 
 
+class Received(NamedTuple):
+    """What a record tells of samples besides where they are.
+
+    Attributes
+    ----------
+    n : int
+        How many.
+    index : int
+        Device index of the first one.
+    host_ns : int
+        Arrival of the last one, monotonic ns.
+    flags : int
+        What is true of the step before them: 1 gap, 2 estimated, 4 reconnect, 8 restart.
+    seq : int
+        Sequence number in the ring.
+    """
+
+    n: int
+    index: int  # type: ignore[assignment]  # shadows tuple.index
+    host_ns: int
+    flags: int = 0
+    seq: int = 0
+
+
 def packed(record: Last, crc: int) -> bytes:
     """The 64 bytes of a record; `crc` is that of its samples and times."""
     vouched = _VOUCHED.pack(*record, crc)

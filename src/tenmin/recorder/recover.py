@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tenmin.errors import JournalDamaged, RigBusy
-from tenmin.recorder.files import read_log
+from tenmin.recorder.files import disk_errors, read_log
 from tenmin.recorder.finaliser import finalise
 from tenmin.recorder.reader import NOTHING
 from tenmin.recorder.writing import is_recording, size_of
@@ -46,7 +46,9 @@ def recover(folder: Path | str) -> dict[str, Any]:
         )
     writable_caches()
     lock = FileLock(folder / "finaliser.lock")
-    if not lock.acquire():
+    with disk_errors(folder):
+        free = lock.acquire()
+    if not free:
         raise RigBusy(
             f"Another process is making the file of {folder}.", remedy="Wait until it has ended."
         )

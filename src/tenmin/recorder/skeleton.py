@@ -13,7 +13,9 @@ import numpy as np
 
 from tenmin.recorder.chunks import LEVEL, chunk_shape
 from tenmin.recorder.electrodes import add_electrodes, known_facts
+from tenmin.recorder.tables import Column, dynamic_table
 from tenmin.stream import Stream
+from tenmin.system import priority_of
 
 VOLTS = {"volts": 1.0, "millivolts": 1e-3, "microvolts": 1e-6, "nanovolts": 1e-9}
 SUBJECT = ("subject_id", "species", "strain", "genotype", "sex", "age", "weight", "description")
@@ -59,6 +61,7 @@ def write_skeleton(
     from pynwb import NWBHDF5IO
 
     nwb = _file(block, start)
+    _add_granted(nwb, block)
     places = {}
     models: dict[str, Any] = {}
     for stream in streams.values():
@@ -69,6 +72,25 @@ def write_skeleton(
     with h5py.File(path, "w") as file, NWBHDF5IO(file=file, mode="w") as io:
         io.write(nwb)
     return places
+
+
+def _add_granted(nwb: Any, block: Mapping[str, Any]) -> None:
+    """``granted``: how the computer stood, and what it gave to each process."""
+    granted = block.get("granted")
+    if not granted:
+        return  # a journal of an earlier version
+    # This process inherits its priority from the one that follows the journal.
+    granted = {**granted, "finaliser.priority": priority_of()}
+    table = dynamic_table(
+        "granted",
+        "How the computer stood when the recording began, and what it gave to each process that "
+        "asked for real-time priority, for memory that stays, and for not falling asleep.",
+        [
+            Column("item", "Of whom and what: process, driver, ring or host.", list(granted)),
+            Column("granted", "What was granted, or why not, in words.", list(granted.values())),
+        ],
+    )
+    nwb.add_analysis(table)
 
 
 def is_table(stream: Stream) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from tenmin.recorder.chunks import LEVEL, ChunkWriter, chunk_shape
+from tenmin.recorder.chunks import LEVEL, ChunkWriter, Press, chunk_shape
 from tenmin.recorder.skeleton import Places
 from tenmin.recorder.timeline import Timeline
 from tenmin.recorder.track import Track
@@ -113,10 +114,22 @@ def _write_timestamps(group: Any, track: Track, timeline: Timeline) -> None:
     )
     dataset.attrs["interval"] = np.int32(1)
     dataset.attrs["unit"] = "seconds"
-    writer = ChunkWriter(dataset)
-    for piece in _timestamps(track, timeline):
-        writer.append(piece)
-    writer.finish()
+    with Press() as press:
+        writer = ChunkWriter(dataset, press)
+        for band in _bands(_timestamps(track, timeline), rows):
+            writer.write(len(band), functools.partial(list, [band]))
+
+
+def _bands(pieces: Iterator[np.ndarray], rows: int) -> Iterator[np.ndarray]:
+    """The same values, so many at once; fewer at the end."""
+    rest = np.zeros(0)
+    for piece in pieces:
+        rest = np.concatenate([rest, piece])
+        whole = len(rest) // rows * rows
+        yield from rest[:whole].reshape(-1, rows)
+        rest = rest[whole:]
+    if len(rest):
+        yield rest
 
 
 def _soft_link(path: str) -> Any:

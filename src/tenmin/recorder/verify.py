@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def verify(path: Path, block: Block, places: Mapping[str, Places]) -> None:
     """Read a finished file back, and compare it with its journal.
 
-    Every record was compared already when its chunk was in the file (`track.Verifier`); here the
+    Every chunk was read back already when it was written (`chunks.ChunkWriter`); here the
     shapes are checked, and the first and the last record the way any reader sees them.
 
     Raises
@@ -32,8 +32,8 @@ def verify(path: Path, block: Block, places: Mapping[str, Places]) -> None:
 
     with h5py.File(path, "r") as file:
         for name, track in block.tracks.items():
-            if not track.verifier.done or track.verifier.checked != track.n:
-                raise _differs(name, f"only {track.verifier.checked} of {track.n} were read back")
+            if track.samples.rows != track.n:
+                raise _differs(name, f"only {track.samples.rows} of {track.n} were read back")
             if not track.n:
                 continue
             if name in places:

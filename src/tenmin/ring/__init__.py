@@ -5,7 +5,7 @@ samples ``(capacity, n_channels)`` in the device's dtype. Counters are 64-bit an
 reader may trust what it reads stands in `tenmin.ring._kernels`.
 """
 
-from tenmin.ring._kernels import COMMON_DTYPES, compiled, warm
+from tenmin.ring._kernels import COMMON_DTYPES, cached, compiled, warm
 from tenmin.ring._ring import Piece, Reader, Ring
 
-__all__ = ["COMMON_DTYPES", "Piece", "Reader", "Ring", "compiled", "warm"]
+__all__ = ["COMMON_DTYPES", "Piece", "Reader", "Ring", "cached", "compiled", "warm"]

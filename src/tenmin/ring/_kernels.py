@@ -23,6 +23,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -40,6 +41,7 @@ COMMON_DTYPES = ("int16", "int32", "float32", "float64")
 HEAD, COUNTERS_AT = 10, 512  # int64 of geometry at the file's beginning; where the counters are
 CAPACITY, ROW_BYTES, TIMED, N_RUNS, RUNS_AT, TIMES_AT, SAMPLES_AT, JSON_BYTES = range(1, 9)
 SEQ, INDEX, N, FLAGS, HOST_NS, RECORD = 0, 1, 2, 3, 4, 8  # a run record: 8 int64, one cache line
+TOLD = HOST_NS + 1  # of them are used
 
 
 def compiled(*signature: Any, nogil: bool = True) -> Callable[[Callable[..., Any]], Any]:
@@ -167,7 +169,10 @@ def _push_timed(base, samples, times, index, host_ns, flags):
 
 @compiled()
 def collect(counters, runs, out, first):
-    """Copy the records from number `first` on; returns the first intact one and how many."""
+    """Copy the records from number `first` on.
+
+    Returns the number of the first intact one, how many there are, and what `RESERVED` was then.
+    """
     while True:
         known = counters[RUNS]
         _fence()
@@ -175,11 +180,11 @@ def collect(counters, runs, out, first):
         n = max(0, min(known - first, out.shape[0]))
         for i in range(n):
             to, of = out[i], runs[(first + i) % runs.shape[0]]
-            for j in range(RECORD):
+            for j in range(TOLD):
                 to[j] = of[j]
         _fence()
         if first > counters[RUNS] - runs.shape[0]:
-            return first, n
+            return first, n, counters[RESERVED]
 
 
 @compiled()
@@ -203,6 +208,15 @@ def load(counters, which):
     value = counters[which]
     _fence()
     return value
+
+
+def cached() -> str:
+    """Where compiled kernels are kept, in words: a path may name a person."""
+    folder = collect.stats.cache_path
+    if folder is None:
+        return "not cached, compiled anew"
+    beside = Path(folder).is_relative_to(Path(__file__).parent)
+    return "cached beside the code" if beside else "cached in a folder of the user"
 
 
 @functools.cache
@@ -233,7 +247,7 @@ def warm(*streams: Stream) -> None:
     counters, runs = np.zeros(4 * LINE, np.int64), np.zeros((4, RECORD), np.int64)
     for of_whom in (counters, _readonly(counters)):
         table = runs if of_whom is counters else _readonly(runs)
-        collect(of_whom, table, np.zeros((4, RECORD), np.int64), 0)
+        collect(of_whom, table, np.zeros((4, TOLD), np.int64), 0)
         find(of_whom, table, 0)
         load(of_whom, RESERVED)
     formats = {(np.dtype(s.dtype).name, s.timed) for s in streams if not s.is_marker}

@@ -6,9 +6,9 @@ import json
 import math
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from tenmin.ring._kernels import (
     RESERVED,
     RUNS,
     SAMPLES_AT,
+    TOLD,
     WRITTEN,
     collect,
     find,
@@ -40,8 +41,7 @@ PAGE = 4096
 _FLOAT64 = np.dtype(np.float64)
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """One run record of a ring, or the unread rest of it.
 
     Attributes
@@ -61,7 +61,7 @@ class Piece:
     """
 
     seq: int
-    index: int
+    index: int  # type: ignore[assignment]  # shadows tuple.index
     samples: np.ndarray
     device_time: np.ndarray | None
     host_ns: int
@@ -277,6 +277,15 @@ class Ring:
             return self._laps[start : start + n]
         return np.concatenate((self._samples[start:], self._samples[: start + n - self.capacity]))
 
+    def rows(self, seq: int, n: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """The `n` samples from `seq` on and their times, as views; not across the end (`room`)."""
+        p = seq % self.capacity
+        return self._samples[p : p + n], self._times[p : p + n] if self._timed else None
+
+    def room(self, seq: int) -> int:
+        """How many samples there are from sequence number `seq` to the ring's end."""
+        return self.capacity - seq % self.capacity
+
     def close(self) -> None:
         """Refuse to be written from now on; the memory goes with the last reference to it.
 
@@ -301,7 +310,7 @@ class Reader:
 
     def __init__(self, ring: Ring, at: int | None = None) -> None:
         self._ring = ring
-        self._out = np.zeros((256, RECORD), np.int64)
+        self._out = np.zeros((256, TOLD), np.int64)
         self.lost: list[tuple[int, int]] = []
         self.lost_samples = 0
         self._void = -1
@@ -317,24 +326,23 @@ class Reader:
         A piece never crosses the ring's end. Ask `valid` after using one.
         """
         pieces: list[Piece] = []
+        ring = self._ring
         # A look without a fence may come too early, and then the next one finds what is new.
-        if self._ring._counters[RUNS] == self._run:
+        if ring._counters[RUNS] == self._run:
             return pieces
         left = max_samples if max_samples is not None else 1 << 62
         while left > 0:
-            ring = self._ring
-            first, n = collect(ring._counters, ring._runs, self._out, self._run)
-            self._run = int(first)
-            floor = int(load(ring._counters, RESERVED)) - ring.capacity
-            for seq, index, k, flags, host_ns, *_ in self._out[:n].tolist():
-                start = max(seq, self.position, min(floor, seq + k))
-                if start > self.position:
-                    self._lose(self.position, start - self.position)
-                    self.position = start
+            self._run, n, reserved = collect(ring._counters, ring._runs, self._out, self._run)
+            floor = reserved - ring.capacity
+            for seq, index, k, flags, host_ns in self._out[:n].tolist():
+                start = self.position
+                if start != seq or start < floor:
+                    start = self._begin(seq, k, floor)
+                    flags = flags if start in (seq, floor) else 0
                 take = min(seq + k - start, left)
                 if take > 0:
-                    flags = flags if start in (seq, floor) else 0
-                    pieces.append(self._piece(start, index + start - seq, take, host_ns, flags))
+                    samples, times = ring.rows(start, take)
+                    pieces.append(Piece(start, index + start - seq, samples, times, host_ns, flags))
                     self.position += take
                     left -= take
                 if self.position < seq + k:
@@ -344,10 +352,13 @@ class Reader:
                 break
         return pieces
 
-    def _piece(self, seq: int, index: int, n: int, host_ns: int, flags: int) -> Piece:
-        ring, p = self._ring, seq % self._ring.capacity
-        times = ring._times[p : p + n] if ring.stream.timed else None
-        return Piece(seq, index, ring._samples[p : p + n], times, host_ns, flags)
+    def _begin(self, seq: int, n: int, floor: int) -> int:
+        """Where to begin in a run: behind what was read, and behind what is overwritten."""
+        start = max(seq, self.position, min(floor, seq + n))
+        if start > self.position:
+            self._lose(self.position, start - self.position)
+            self.position = start
+        return start
 
     def valid(self, piece: Piece) -> bool:
         """Whether the writer has left a piece alone until now; else it counts as lost.

@@ -217,12 +217,38 @@ class Log(_Message):
     line: Data
 
 
+class Judged(BaseModel):
+    """One verdict, as of `tenmin.verdict`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    check: Text
+    stream: Text
+    level: Literal["OK", "WARN", "FAIL", "UNKNOWN"]
+    value: float | None = None
+    limit: float | None = None
+    unit: Text = ""
+    onset_s: float | None = None
+    action: Text = ""
+
+
+class Delay(BaseModel):
+    """How old the pieces of the last second were when their last check was done."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    n: Annotated[int, Field(ge=1)]
+    p50_ms: Annotated[float, Field(ge=0)]
+    p99_ms: Annotated[float, Field(ge=0)]
+
+
 class Verdicts(_Message):
-    """What the checks say now."""
+    """What the checks of a worker say now about one stream, or several."""
 
     type: Literal["verdicts"] = "verdicts"
-    verdicts: list[Data]
+    verdicts: list[Judged]
     lost: dict[str, int] = Field(default_factory=dict)  # stream -> samples it came too late for
+    delays: dict[str, Delay] = Field(default_factory=dict)  # of each stream that delivered
 
 
 class Failed(_Message):

@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import ctypes
 import errno
+import functools
 import importlib
 import mmap
 import os
@@ -13,14 +14,16 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
 
 from tenmin.errors import DiskError, DiskFull, RigError
+from tenmin.system.pages import take_huge_pages
 from tenmin.system.platform import HERE, Platform
 
 REPLACE_TRIES = 20
 KEEP_SIZE = 1  # FALLOC_FL_KEEP_SIZE, linux/falloc.h
+START_WRITING = 2  # SYNC_FILE_RANGE_WRITE, linux/fs.h
 ZEROS = bytes(1 << 20)
 XDG_FOLDERS = {"XDG_CACHE_HOME": ".cache", "XDG_STATE_HOME": ".local/state"}
 
@@ -148,6 +151,28 @@ def sync(fd: int, *, platform: Platform = HERE) -> None:
         os.fsync(fd)
 
 
+def start_writing(fd: int, start: int, n: int, *, platform: Platform = HERE) -> bool:
+    """Have the system begin to bring `n` bytes to the disk, without waiting for it.
+
+    Nothing is on the disk for sure before `sync`, which then has less to wait for.
+
+    Returns
+    -------
+    bool
+        Whether it has begun; False where the system begins when it likes.
+    """
+    call = _sync_file_range() if platform.starts_writing else None
+    return call is not None and not call(fd, start, n, START_WRITING)
+
+
+@functools.cache
+def _sync_file_range() -> Callable[..., int] | None:
+    call = getattr(ctypes.CDLL(None, use_errno=True), "sync_file_range", None)
+    if call is not None:
+        call.argtypes = [ctypes.c_int, ctypes.c_longlong, ctypes.c_longlong, ctypes.c_uint]
+    return call
+
+
 def sync_dir(path: Path, *, platform: Platform = HERE) -> None:
     """Bring a folder's list of names to the disk; Windows does so by itself."""
     if not platform.posix:
@@ -199,7 +224,7 @@ def free_bytes(path: Path) -> int:
 def map_file(
     path: Path, size: int | None = None, *, write: bool = True, platform: Platform = HERE
 ) -> mmap.mmap:
-    """A file as memory that processes share.
+    """A file as memory that processes share; on large pages as far as there are any.
 
     Parameters
     ----------
@@ -227,6 +252,7 @@ def map_file(
         fd = os.open(path, flags, 0o600)
         try:
             if size is not None:
+                take_huge_pages(fd, size, platform=platform)
                 _allocate(fd, size, platform)
             return mmap.mmap(fd, 0, access=mmap.ACCESS_WRITE if write else mmap.ACCESS_READ)
         finally:

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import functools
 import mmap
 import os
 import weakref
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tenmin.errors import DiskError
 from tenmin.system.files import map_file
+from tenmin.system.pages import MAP_FIXED, madvise_call, mmap_calls, reserve
 from tenmin.system.platform import HERE, Platform
 
 MIRROR_UNIT = mmap.ALLOCATIONGRANULARITY  # a part that is mapped twice begins and ends on these
-HUGE = 1 << 21  # bytes; of x86-64, and of arm64 with pages of 4 KiB
 ALL_PAGES = "all pages"  # of `Mapped.granted`: nothing is left to be touched for the first time
-MAP_FIXED = 0x10  # the same on Linux, macOS and the BSDs
 MADV_HUGEPAGE, MADV_POPULATE_READ, MADV_POPULATE_WRITE = 14, 22, 23  # linux/mman.h
 
 
@@ -86,14 +82,10 @@ def _twice(fd: int, size: int, tail: int, write: bool) -> tuple[memoryview, int,
     """Memory, its address, and the file's size; None where the system refuses."""
     if tail % MIRROR_UNIT or size % MIRROR_UNIT or tail > size:
         return None
-    call, unmap = _mmap()
-    room = size + tail + HUGE
-    free = mmap.MAP_PRIVATE | mmap.MAP_ANON | getattr(mmap, "MAP_NORESERVE", 0)
-    reserved = call(None, room, 0, free, -1, 0)
-    if reserved == _FAILED:
+    place = reserve(size + tail)
+    if place is None:
         return None
-    # Large pages need an address and an offset in the file that agree.
-    address = -(-reserved // HUGE) * HUGE
+    (call, unmap), (address, reserved, room) = mmap_calls(), place
     may, flags = mmap.PROT_READ | (mmap.PROT_WRITE if write else 0), mmap.MAP_SHARED | MAP_FIXED
     for at, n, offset in ((address, size, 0), (address + size, tail, size - tail)):
         if call(at, n, may, flags, fd, offset) != at:
@@ -110,25 +102,11 @@ def _twice(fd: int, size: int, tail: int, write: bool) -> tuple[memoryview, int,
     return view if write else view.toreadonly(), address, size
 
 
-_FAILED = ctypes.c_void_p(-1).value
-
-
-@functools.cache
-def _mmap() -> tuple[Callable[..., Any], Callable[..., Any]]:
-    libc = ctypes.CDLL(None, use_errno=True)
-    call, unmap = libc.mmap, libc.munmap
-    call.restype = ctypes.c_void_p
-    call.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
-    unmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
-    return call, unmap
-
-
 def _prepare(address: int, size: int, write: bool, platform: Platform) -> dict[str, str]:
     """Ask for large pages and for every page at once; say what was granted."""
     if not platform.madvise:
         return {"huge_pages": "not offered by this system", "prefault": "no"}
-    advise = ctypes.CDLL(None, use_errno=True).madvise
-    advise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    advise = madvise_call()
     huge = _why(advise(address, size, MADV_HUGEPAGE))
     filled = _why(advise(address, size, MADV_POPULATE_WRITE if write else MADV_POPULATE_READ))
     if not huge:

@@ -25,6 +25,8 @@ class Platform:
         ``os.fdatasync``; ``F_FULLFSYNC`` of macOS; else ``os.fsync``.
     fallocate : bool
         Space can be reserved; else zeros are written, or nothing is reserved.
+    starts_writing : bool
+        ``sync_file_range``; else bytes go to the disk when the system likes, or are synced.
     unix_sockets : bool
         Sockets with a path; else loopback.
     shm : bool
@@ -39,6 +41,8 @@ class Platform:
         Memory can be kept from being swapped.
     inhibitor : str
         ``systemd-inhibit``, ``caffeinate``, ``SetThreadExecutionState`` or empty.
+    power : str
+        Who tells of processor and power: ``sysfs``, ``pmset``, ``GetSystemPowerStatus`` or empty.
     """
 
     posix: bool
@@ -46,13 +50,16 @@ class Platform:
     fdatasync: bool
     full_fsync: bool
     fallocate: bool
+    starts_writing: bool
     unix_sockets: bool
     shm: bool
+    proc: bool
     mirror: bool
     madvise: bool
     scheduler: bool
     mlockall: bool
     inhibitor: str
+    power: str
 
 
 def _found() -> Platform:
@@ -61,19 +68,23 @@ def _found() -> Platform:
         inhibitor = "SetThreadExecutionState"
     else:
         inhibitor = next((n for n in ("systemd-inhibit", "caffeinate") if shutil.which(n)), "")
+    power = "sysfs" if linux else "GetSystemPowerStatus" if windows else ""
     return Platform(
         posix=os.name == "posix",
         flock=os.name == "posix",
         fdatasync=hasattr(os, "fdatasync"),
         full_fsync=sys.platform == "darwin",
         fallocate=hasattr(os, "posix_fallocate") and linux,
+        starts_writing=linux,
         unix_sockets=hasattr(socket, "AF_UNIX") and not windows,  # Windows' have no datagrams
         shm=linux and os.access("/dev/shm", os.W_OK),
+        proc=linux and os.path.exists("/proc/self/status"),
         mirror=linux or sys.platform == "darwin",
         madvise=linux,
         scheduler=hasattr(os, "sched_setscheduler"),
         mlockall=linux,
         inhibitor=inhibitor,
+        power="pmset" if shutil.which("pmset") else power,
     )
 
 

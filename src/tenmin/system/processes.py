@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tenmin.system.manners import starting
 from tenmin.system.platform import HERE, Platform, kernel32
 
 
@@ -22,9 +23,10 @@ def spawn(
     stdout: int | Any = None,
     stderr: int | Any = None,
     env: Mapping[str, str] | None = None,
+    below: int | None = None,
     platform: Platform = HERE,
 ) -> subprocess.Popen[bytes]:
-    """Start a program.
+    """Start a program, at ordinary priority unless told otherwise.
 
     Parameters
     ----------
@@ -36,14 +38,17 @@ def spawn(
         As for `subprocess.Popen`; a detached program should not hold a terminal.
     env : mapping, optional
         Its whole environment; this one's where None.
+    below : int, optional
+        It begins so many steps below the highest priority, if this program has a raised one.
     """
     started: dict[str, Any] = {"start_new_session": True} if detached else {}
     if not platform.posix:
         # A program without a console would open a window for each child with one.
         group, detach, no_window = 0x200, 0x8, 0x08000000  # winbase.h, CREATE_NEW_PROCESS_GROUP …
         started = {"creationflags": group | (detach if detached else no_window)}
-    return subprocess.Popen(
-        args, stdin=stdin, stdout=stdout, stderr=stderr, env=env, close_fds=True, **started
+    started |= {"stdin": stdin, "stdout": stdout, "stderr": stderr, "env": env}
+    return starting(
+        lambda: subprocess.Popen(args, close_fds=True, **started), below, platform=platform
     )
 
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 @compiled()
-def count_saturated(samples: NDArray, low: float, high: float) -> NDArray[np.int64]:
-    """Samples at or beyond the converter's range, per channel.
+def count_saturated(samples: NDArray, low: float, high: float, n: NDArray[np.int64]) -> None:
+    """Count the samples at or beyond the converter's range, per channel.
 
     Parameters
     ----------
@@ -22,23 +22,19 @@ def count_saturated(samples: NDArray, low: float, high: float) -> NDArray[np.int
         Raw counts; NaN is never counted.
     low, high : number
         Ends of the range, counts.
-
-    Returns
-    -------
-    ndarray, (n_channels,), int64
+    n : ndarray, (n_channels,), int64
+        What was counted before; this is added to it.
     """
-    n = np.zeros(samples.shape[1], np.int64)
     for i in range(samples.shape[0]):
         row = samples[i]
         for c in range(row.size):
             n[c] += row[c] <= low or row[c] >= high
-    return n
 
 
 def warm(*dtypes: str) -> None:
     """Compile, or load from the cache, what pieces of rings of these formats need."""
     for dtype in dtypes or COMMON_DTYPES:
-        samples = np.zeros((1, 1), dtype)
-        count_saturated(samples, 0.0, 0.0)
+        samples, n = np.zeros((1, 1), dtype), np.zeros(1, np.int64)
+        count_saturated(samples, 0.0, 0.0, n)
         samples.flags.writeable = False  # as the pieces of a ring in another process
-        count_saturated(samples, 0.0, 0.0)
+        count_saturated(samples, 0.0, 0.0, n)
