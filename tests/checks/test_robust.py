@@ -39,3 +39,12 @@ def test_nan_is_left_out_of_the_others_z():
 
 def test_among_equals_the_odd_one_is_infinitely_far():
     assert robust_z(np.array([1.0, 1.0, 1.0, 2.0])).tolist() == [0.0, 0.0, 0.0, np.inf]
+
+
+@pytest.mark.parametrize("n", [1, 2, 999, 1000])
+def test_both_are_numpys_median_and_percentiles(n):
+    samples = np.random.default_rng(2).normal(1e5, 3, (n, 4))
+    mad = np.median(np.abs(samples - np.median(samples, axis=0)), axis=0)
+    low, high = np.percentile(samples, (25, 75), axis=0)
+    np.testing.assert_allclose(robust_sigma(samples), 1.4826 * mad, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(robust_range(samples), 0.7413 * (high - low), rtol=1e-6, atol=1e-9)
