@@ -7,23 +7,30 @@ from typing import Any
 import numpy as np
 
 from tenmin.checks.amplitude import HighFrequencyRatio, Loud, Noise, Outlier
+from tenmin.checks.array import Excess, Similarity
+from tenmin.checks.drift import Drift
 from tenmin.checks.electrical import Flat, Line, Saturation
 from tenmin.checks.front import Front, Limits
 from tenmin.checks.lattice import GAP, Lattice
+from tenmin.checks.muscle import Muscle
+from tenmin.checks.neighbours import Correlation
+from tenmin.checks.pops import Pop
 from tenmin.checks.second import Second
 from tenmin.checks.setting import Setting
 from tenmin.checks.spectrum import Spectra
+from tenmin.checks.spiking import Depth, Yield
+from tenmin.checks.suppression import Suppression
 from tenmin.checks.unit import Shared, Unit
 from tenmin.ring import Piece
 from tenmin.stream import Stream
 from tenmin.verdict import Verdict
 
-EVERY: tuple[type[Any], ...] = (Flat, Saturation, Line)
+EVERY: tuple[type[Any], ...] = (Flat, Saturation, Pop, Line, Drift, Suppression)
 
 # Which checks run on which kind of stream; science.md B.6c.
 OF_KIND: dict[str, tuple[type[Any], ...]] = {
-    "ecephys": (*EVERY, Noise, Loud),
-    "eeg": (*EVERY, Loud, Outlier, HighFrequencyRatio),
+    "ecephys": (*EVERY, Noise, Loud, Excess, Similarity, Yield, Depth),
+    "eeg": (*EVERY, Loud, Correlation, Outlier, Muscle, HighFrequencyRatio),
     "ieeg": (*EVERY, Loud),
     "patch": (Saturation,),
 }

@@ -21,6 +21,7 @@ from tenmin.checks._kernels.moments import (
     moments,
     page_hinkley,
     smooth,
+    suppressed,
 )
 from tenmin.checks._kernels.probe import triangle, watch_raw, watch_spikes
 
@@ -41,6 +42,7 @@ __all__ = [
     "smooth",
     "sosfilt",
     "spread",
+    "suppressed",
     "triangle",
     "warm",
     "watch_raw",

@@ -105,6 +105,30 @@ def smooth(samples: NDArray, a: float, mean: NDArray, variance: NDArray) -> None
 
 
 @compiled()
+def suppressed(
+    samples: NDArray, a: float, theta: float, mean: NDArray, variance: NDArray, counts: NDArray
+) -> None:
+    """Count the samples at which the variance of `smooth` is below a limit.
+
+    Parameters
+    ----------
+    samples : ndarray, (n_samples, n_channels), float64
+    a, mean, variance
+        As of `smooth`.
+    theta : float
+    counts : ndarray, (n_channels,), int64
+        Counted up; NaN is never below.
+    """
+    for i in range(samples.shape[0]):
+        row = samples[i]
+        for c in range(row.size):
+            d = row[c] - mean[c]
+            mean[c] += a * d
+            variance[c] = (1.0 - a) * (variance[c] + a * d * d)
+            counts[c] += variance[c] < theta
+
+
+@compiled()
 def page_hinkley(
     samples: NDArray, mean: float, slack: float, limit: float, state: NDArray, alarms: NDArray
 ) -> None:
