@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from multiprocessing import get_context
 from typing import Any
 
-from tests.scoring import electrodes, line, table
+from tests.scoring import bad, electrodes, false_alarms, line, table, timing
 from tests.scoring.score import SEEDS, NotBuilt, Scenario, Scored, score
 
-MODULES = (electrodes, line)
+MODULES = (electrodes, line, bad, timing, false_alarms)
 
 
 def all_scenarios() -> list[Scenario]:

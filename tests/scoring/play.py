@@ -5,7 +5,9 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
@@ -111,6 +113,8 @@ class Seen:
         Levels of each channel, by check; (1,) for checks of the whole stream.
     values : dict of str to list of ndarray
     lattice : Lattice
+    bad : ndarray of bool, (n_channels,)
+        Bad channels at the end.
     """
 
     stream: Stream
@@ -118,6 +122,7 @@ class Seen:
     codes: dict[str, list[np.ndarray]] = field(default_factory=dict)
     values: dict[str, list[np.ndarray]] = field(default_factory=dict)
     lattice: Lattice = field(default_factory=lambda: Lattice(1))
+    bad: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
 
     def level(self, check: str) -> np.ndarray:
         """Codes of one check, (n_seconds, n_channels)."""
@@ -175,7 +180,7 @@ def watch(
                 seen.values.setdefault(name, []).append(_values(unit))
             if each is not None:
                 each(bank)
-    seen.lattice = bank.lattice
+    seen.lattice, seen.bad = bank.lattice, bank.bad_channels()
     return seen
 
 
@@ -192,6 +197,16 @@ def _values(unit: object) -> np.ndarray:
     if hasattr(unit, "single"):
         return np.array([unit.single.value])
     return np.array(unit.values)  # type: ignore[attr-defined]
+
+
+def needed(module: str) -> ModuleType:
+    """A module of the checks or of the simulators, which may not be built yet."""
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not module.startswith(error.name):
+            raise
+        raise NotBuilt(f"no module {module}") from error
 
 
 def require(kind: str, *checks: str) -> None:

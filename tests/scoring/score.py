@@ -39,6 +39,8 @@ class Row:
     limits : callable, optional
         From the outcomes to an interval that the bootstrap's is widened by, where that is known
         to be too narrow.
+    note : callable, optional
+        From the outcomes to what else the page should say.
     """
 
     task: str
@@ -50,6 +52,7 @@ class Row:
     exact: bool = False
     real: str = SIMULATED
     limits: Callable[[Sequence[Any]], tuple[float, float]] | None = None
+    note: Callable[[Sequence[Any]], str] | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ class Scored:
     row: Row
     estimate: Estimate | None
     n_seeds: int = 0
-    n_events: int | None = None
+    note: str = ""
     why: str = ""
 
     @property
@@ -102,14 +105,8 @@ def score(row: Row, outcomes: Sequence[Any]) -> Scored:
     if row.limits is not None:
         low, high = row.limits(outcomes)
         found = Estimate(found.value, min(found.low, low), max(found.high, high))
-    return Scored(row, found, len(outcomes), _events(outcomes))
-
-
-def _events(outcomes: Sequence[Any]) -> int | None:
-    if all(isinstance(o, Counts) for o in outcomes):
-        counts = total(outcomes)
-        return counts.hits + counts.missed
-    return None
+    note = "" if row.note is None else row.note(outcomes)
+    return Scored(row, found, len(outcomes), note)
 
 
 def of_counts(key: str, function: Callable[[Counts], float]) -> Callable[[Sequence[Any]], float]:

@@ -1,4 +1,4 @@
-"""``docs/scores.json``, and ``docs/scores.md`` made from it; rows not run anew stay, with a date."""
+"""``docs/scores.json``, and ``docs/scores.md`` made from it; rows not run anew stay."""
 
 from __future__ import annotations
 
@@ -73,6 +73,7 @@ def _row(scored: Scored) -> dict[str, Any]:
         "passed": scored.passed,
         "seeds": scored.n_seeds,
         "why": scored.why,
+        "note": scored.note,
         "real": row.real,
         "date": _today(),
     }
@@ -115,6 +116,8 @@ def printed(scored: Sequence[Scored]) -> str:
             if one.estimate
             else f"{text} not built: {one.why}"
         )
+        if one.note:
+            lines.append(f"      {one.note}")
     return "\n".join(lines)
 
 
@@ -190,9 +193,15 @@ def _table_of_rows(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
                     row["seeds"],
                     row["real"],
                     row["date"],
-                ]  # fmt: skip
+                ]
             )
-    return _table(columns, lines)
+    notes = [
+        f"- {row['task']}: {row['note']}"
+        for name in rows
+        for row in rows[name][:1]
+        if row.get("note")
+    ]
+    return _table(columns, lines) + ("\n" + "\n".join(notes) + "\n" if notes else "")
 
 
 def _table(columns: Sequence[str], lines: Sequence[Sequence[Any]]) -> str:
