@@ -155,7 +155,7 @@ class Steps:
         tail = samples[:0] if self._tail is None else self._tail
         both = np.concatenate([tail, samples])
         self._tail = both[-2 * w :]
-        beyond = np.abs(np.diff(both[w - 1 : len(both) - w + 1], axis=0)) > limit
+        beyond = np.abs(np.diff(both[w - 1 : len(both) - w], axis=0)) > limit
         if len(both) < 2 * w:
             beyond = np.zeros((0, samples.shape[1]), bool)
         noisy = beyond.sum(axis=0) > MANY * len(samples)
