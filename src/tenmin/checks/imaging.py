@@ -1,0 +1,204 @@
+"""Imaging: brightness, bleaching, saturated pixels, lateral motion; science.md B.5, Q40-Q44."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+import numpy as np
+
+from tenmin.checks import _kernels
+from tenmin.checks.parameters import Parameters, ParameterSet
+from tenmin.checks.registration import binned, find_shift, spectrum, turned
+from tenmin.checks.second import Second
+from tenmin.checks.single import Single
+from tenmin.checks.unit import Measured, Shared
+from tenmin.clock import ClockFit
+from tenmin.stream import Stream
+from tenmin.verdict import Verdict
+
+SETTLED_TAUS = 3.0  # science.md B.6b: what is masked after a gap
+
+
+def dark_offset(stream: Stream) -> float:
+    """Value of a frame without light, unit of the stream; NaN where the device does not tell."""
+    return float(stream.facts.get("dark_offset", "nan"))
+
+
+class Brightness:
+    """Q40: smoothed brightness against its mean in the block's first 30 s, percent.
+
+    Unknown without the fact ``dark_offset``, in the first 30 s, and while the smoothing settles
+    after a gap. Seconds are counted from t0; when they begin anew the baseline does as well.
+    """
+
+    name = "brightness"
+
+    def __init__(self, stream: Stream, parameters: Parameters, shared: Shared) -> None:
+        self.parameters, self.n_channels = parameters, stream.n_channels
+        self.dark = dark_offset(stream)
+        self._number = -(10**9)
+        self._restart()
+
+    def _restart(self) -> None:
+        c = self.n_channels
+        self._sum, self._n = np.zeros(c), np.zeros(c)
+        self.smooth, self._spread = np.full(c, np.nan), np.zeros(c)
+        self._settled_at = -(10**9)
+
+    def measure(self, second: Second) -> Measured:
+        """The change in a second's last sample."""
+        p = self.parameters
+        if second.number <= self._number:
+            self._restart()
+        elif second.number != self._number + 1 or second.missing:
+            self.smooth[:] = np.nan
+            self._settled_at = second.number + math.ceil(SETTLED_TAUS * p["tau_s"])
+        self._number = second.number
+        light = second.samples - self.dark
+        if 0 <= second.number < p["baseline_s"]:
+            self._sum += np.nansum(light, axis=0)
+            self._n += np.isfinite(light).sum(axis=0)
+        self._smooth(light, 1.0 - math.exp(-1.0 / (p["tau_s"] * second.rate_hz)))
+        if second.number < p["baseline_s"] or second.number < self._settled_at:
+            return Measured(np.full(self.n_channels, np.nan))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            change = 100.0 * (self.smooth / (self._sum / self._n) - 1.0)
+        return Measured(np.where(np.isfinite(change), np.abs(change), np.nan))
+
+    def _smooth(self, light: np.ndarray, a: float) -> None:
+        if not len(light):
+            return
+        new = np.isnan(self.smooth)  # begin with the first sample that is one
+        if new.any():
+            first = np.isfinite(light[:, new]).argmax(axis=0)
+            self.smooth[new] = light[first, np.flatnonzero(new)]
+        _kernels.smooth(light, a, self.smooth, self._spread)
+
+
+class Bleaching:
+    """Q41: what is lost by 600 s if brightness goes on falling as it did, percent.
+
+    A line through the logarithm of brightness, one point for each second. Unknown until the
+    half width of the loss's 95 % interval is below the limit, without ``dark_offset``, and where
+    brightness is not above it.
+    """
+
+    name = "bleaching"
+
+    def __init__(self, stream: Stream, parameters: Parameters, shared: Shared) -> None:
+        self.parameters, self.n_channels = parameters, stream.n_channels
+        self.dark = dark_offset(stream)
+        self._number = -(10**9)
+        self._fits = [ClockFit() for _ in range(self.n_channels)]
+
+    def measure(self, second: Second) -> Measured:
+        """The loss by all seconds so far."""
+        if second.number <= self._number:
+            self._fits = [ClockFit() for _ in range(self.n_channels)]
+        self._number = second.number
+        light = second.samples - self.dark
+        # Some samples of a second may be missing: its point lies where the others do.
+        middle = second.number + (len(light) - 1) / (2.0 * second.rate_hz)
+        if second.number >= 0 and len(light) and not second.missing:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                logs = np.log(light).mean(axis=0)
+            for fit, log in zip(self._fits, logs, strict=True):
+                if math.isfinite(log):
+                    fit.add(middle, middle + float(log))
+        return Measured(np.array([self._loss(fit) for fit in self._fits]))
+
+    def _loss(self, fit: ClockFit) -> float:
+        p = self.parameters
+        if fit.n < max(3, p["least_s"]):
+            return math.nan
+        line, at = fit.line(), p["loss_at_s"]
+        loss, least, most = (
+            100.0 * -math.expm1(min((line.ppm + ppm) * 1e-6 * at, 700.0))
+            for ppm in (0.0, line.ppm_u95, -line.ppm_u95)
+        )
+        return loss if p.warn is None or (most - least) / 2.0 <= p.warn.on else math.nan
+
+
+def saturated_share(frames: np.ndarray, max_code: float) -> float:
+    """Share of pixels at the highest code; of frames of any shape, NaN when they are empty."""
+    return float(np.mean(frames >= max_code)) if frames.size else math.nan
+
+
+class PixelSaturation:
+    """Q42: share of the pixels at the highest code, of the frames since the last tick."""
+
+    def __init__(self, stream: str, parameters: ParameterSet, max_code: float) -> None:
+        self.max_code = max_code
+        self._single = Single(stream, parameters["pixel_saturation"])
+        self._full = self._n = 0
+
+    def feed_frames(self, frames: np.ndarray) -> None:
+        """Take frames, (n, height, width) or one of them."""
+        self._full += int(np.count_nonzero(frames >= self.max_code))
+        self._n += frames.size
+
+    def verdict(self, now_s: float) -> Verdict:
+        """Judge the frames since the last tick."""
+        share = self._full / self._n if self._n else math.nan
+        self._full = self._n = 0
+        return self._single.step(share)
+
+
+class Motion:
+    """Q44: lateral motion against a running reference: RMS over 10 s, micrometres.
+
+    The reference stays where the first frame was: each frame is put back there before it joins.
+
+    Parameters
+    ----------
+    stream : str
+    parameters : ParameterSet
+    um_per_px : float or None
+        None: motion is measured in pixels and the verdict UNKNOWN.
+
+    Attributes
+    ----------
+    shifts : deque of (float, float, float)
+        Time, seconds, and shift along rows and columns, pixels, of the last 10 s.
+    events : list of (float, float)
+        Time and size, micrometres, of frames that lie more than 10 um off.
+    """
+
+    def __init__(self, stream: str, parameters: ParameterSet, um_per_px: float | None) -> None:
+        self.um_per_px = math.nan if um_per_px is None else um_per_px
+        self.parameters = parameters["motion"]
+        self._single = Single(stream, self.parameters)
+        self.shifts: deque[tuple[float, float, float]] = deque()
+        self.events: list[tuple[float, float]] = []
+        self._reference: np.ndarray | None = None
+        self._n = 0
+
+    def feed_frame(self, frame: np.ndarray, time_s: float) -> tuple[float, float]:
+        """Take the frame of a time; return its shift along rows and columns, pixels."""
+        p = self.parameters
+        factor, highest = int(p["binning"]), p["highest_cycles"]
+        small = binned(frame, factor)
+        found, shift = spectrum(small), (0.0, 0.0)
+        if self._reference is None:
+            self._reference = found
+        else:
+            shift = find_shift(self._reference, small, highest)
+        self._n += 1
+        weight = 1.0 / min(self._n, p["reference_frames"])
+        self._reference += weight * (turned(found, shift) - self._reference)
+        rows, columns = shift[0] * factor, shift[1] * factor
+        self.shifts.append((time_s, rows, columns))
+        while self.shifts[0][0] <= time_s - p["window_s"]:
+            self.shifts.popleft()
+        size_um = math.hypot(rows, columns) * self.um_per_px
+        if size_um > p["event_um"]:
+            self.events.append((time_s, size_um))
+        return rows, columns
+
+    def verdict(self, now_s: float) -> Verdict:
+        """Judge the last 10 s of frames; one tick."""
+        if not self.shifts:
+            return self._single.step(math.nan)
+        squares = [rows**2 + columns**2 for _, rows, columns in self.shifts]
+        return self._single.step(math.sqrt(sum(squares) / len(squares)) * self.um_per_px)
