@@ -17,6 +17,8 @@ from tests.scoring.score import Row, Scenario, mean_of, worst_of
 EEG_SECONDS, EEG_CHANNELS = 180.0, 32
 PROBE_SECONDS, PROBE_CHANNELS = 48.0, 64
 CLEAN_SECONDS, CLEAN_CHANNELS = 300.0, 16
+CLEAN_RANGE_UV = 500.0  # of an amplifier with a high-pass
+SETTLE_S = 60.0  # before the block, without faults
 SITES = 8  # outside of the brain, at the end of the shank
 REAL = "Cyton 2016, Muse"
 
@@ -26,16 +28,19 @@ def _accuracy(outcomes: Any) -> float:
     return balanced_accuracy(table)
 
 
-def _seen(stream: Any, counts: np.ndarray, rng: np.random.Generator) -> Seen:
+def _seen(stream: Any, counts: np.ndarray, rng: np.random.Generator, settle_s: float = 0.0) -> Seen:
     index = np.arange(len(counts))
-    return watch(stream, chunks_of(counts, stream.rate_hz, rng, index=index), Setting(50.0))
+    chunks = chunks_of(counts, stream.rate_hz, rng, index=index)
+    return watch(stream, chunks, Setting(signals.MAINS_HZ), settle_s=settle_s)
 
 
 def play_eeg(seed: int) -> dict[str, np.ndarray]:
     """An EEG with seven channels that are bad, and seven whose faults are too small for that."""
     require("eeg", "flat", "saturation", "loud", "line")
     rng = np.random.default_rng((seed, 5))
-    samples, rate_hz = signals.eeg(rng, EEG_SECONDS, EEG_CHANNELS), signals.EEG_HZ
+    rate_hz = signals.EEG_HZ
+    whole = signals.eeg(rng, SETTLE_S + EEG_SECONDS, EEG_CHANNELS)
+    samples = whole[round(SETTLE_S * rate_hz) :]
     bad, slight = np.split(rng.permutation(EEG_CHANNELS)[:14], 2)
     n = len(samples)
     electrodes.dead(samples, rate_hz, bad[0], 0.4 * EEG_SECONDS)
@@ -54,7 +59,7 @@ def play_eeg(seed: int) -> dict[str, np.ndarray]:
         samples[:, channel] += hum
     truth = np.zeros(EEG_CHANNELS, int)
     truth[bad] = 1
-    seen = _seen(signals.eeg_stream(EEG_CHANNELS), signals.eeg_counts(samples), rng)
+    seen = _seen(signals.eeg_stream(EEG_CHANNELS), signals.eeg_counts(whole), rng, SETTLE_S)
     return {"truth": truth, "found": seen.bad.astype(int)}
 
 
@@ -88,26 +93,28 @@ def play_clean(seed: int) -> dict[str, float]:
     """
     require("eeg", "flat", "saturation")
     rng = np.random.default_rng((seed, 7))
-    samples, rate_hz = signals.eeg(rng, CLEAN_SECONDS, CLEAN_CHANNELS), signals.EEG_HZ
+    rate_hz = signals.EEG_HZ
+    whole = signals.eeg(rng, SETTLE_S + CLEAN_SECONDS, CLEAN_CHANNELS)
+    t0 = round(SETTLE_S * rate_hz)
+    samples = whole[t0:]
     n_seconds = int(CLEAN_SECONDS)
     spoilt = np.zeros(n_seconds, bool)
     electrodes.dead(samples, rate_hz, 3, 0.3 * CLEAN_SECONDS)
     for onset in (60.0, 150.0, 240.0):
         first, length = onset + rng.uniform(0, 20), rng.uniform(2.0, 8.0)
         a, b = round(first * rate_hz), round((first + length) * rate_hz)
-        samples[a:b, 4:12] = signals.EEG_RANGE_UV  # eight of sixteen channels rail
+        samples[a:b, 4:12] = CLEAN_RANGE_UV  # eight of sixteen channels rail
         spoilt[int(first) : int(np.ceil(first + length))] = True
-    keep = np.ones(len(samples), bool)
+    keep = np.ones(len(whole), bool)
     for onset in (100.0, 200.0):
         first, length = onset + rng.uniform(0, 20), rng.uniform(0.2, 3.0)
         a, b = round(first * rate_hz), round((first + length) * rate_hz)
-        keep[a:b] = False
+        keep[t0 + a : t0 + b] = False
         spoilt[a // round(rate_hz) : (b - 1) // round(rate_hz) + 1] = True
-    stream = signals.eeg_stream(CLEAN_CHANNELS)
-    counts = signals.eeg_counts(samples)
-    index = np.arange(len(counts))[keep]
-    chunks = chunks_of(counts[keep], rate_hz, rng, index=index)
-    seen = watch(stream, chunks, Setting(50.0))
+    stream = signals.eeg_stream(CLEAN_CHANNELS, range_uv=CLEAN_RANGE_UV)
+    counts = signals.eeg_counts(whole, CLEAN_RANGE_UV)
+    chunks = chunks_of(counts[keep], rate_hz, rng, index=np.arange(len(counts))[keep])
+    seen = watch(stream, chunks, Setting(signals.MAINS_HZ), settle_s=SETTLE_S)
     found = seen.lattice.clean_s(0, n_seconds)
     return {"error": abs(float(found) - float((~spoilt).sum()))}
 

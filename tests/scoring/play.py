@@ -154,6 +154,7 @@ def watch(
     setting: Setting,
     *,
     only: tuple[str, ...] | None = None,
+    settle_s: float = 0.0,
     each: Callable[[Bank], None] | None = None,
 ) -> Seen:
     """Play chunks of a stream through the ring and its checks.
@@ -162,41 +163,51 @@ def watch(
     ----------
     only : tuple of str, optional
         The checks that run, where bits of others would hide theirs; all by default.
+    settle_s : float
+        The block begins so long after index 0; nothing before it is noted, and all times are
+        counted from there.
     each : callable, optional
         Called after every second with the bank.
     """
     bank = Bank(stream, setting)
     if only is not None:
         bank.units = [unit for unit in bank.units if unit.parameters.name in only]
-    bank.anchor(0)
     seen = Seen(stream)
-    # A second is over when the first sample after it is there.
-    for piece in through_ring(stream, chunks):
+    for piece in from_t0(bank, through_ring(stream, chunks), round(settle_s * stream.rate_hz)):
         for second in bank.feed(piece):
+            if second.number < 0:
+                continue
+            # A second is over when the first sample after it is there.
             seen.ticks_s.append(second.number + 1.0)
             for unit in bank.units:
                 name = unit.parameters.name
-                seen.codes.setdefault(name, []).append(_codes(unit))
-                seen.values.setdefault(name, []).append(_values(unit))
+                seen.codes.setdefault(name, []).append(np.array(unit.codes))
+                seen.values.setdefault(name, []).append(np.array(unit.values))
             if each is not None:
                 each(bank)
     seen.lattice, seen.bad = bank.lattice, bank.bad_channels()
     return seen
 
 
-def _codes(unit: object) -> np.ndarray:
-    codes = getattr(unit, "codes", None)
-    if codes is None:
-        from tenmin.checks.judge import LEVEL_OF_CODE
+def from_t0(bank: Bank, pieces: Iterable[Piece], origin: int) -> Iterator[Piece]:
+    """The pieces; at index `origin` the block begins, and the bank is told so."""
+    begun = False
+    for piece in pieces:
+        before = origin - piece.index
+        if begun or before >= len(piece.samples):
+            yield piece
+            continue
+        if before > 0:
+            yield _part(piece, 0, before)
+        bank.anchor(origin)
+        begun = True
+        yield _part(piece, max(0, before), len(piece.samples))
 
-        return np.array([LEVEL_OF_CODE.index(unit.single.level)], np.int8)  # type: ignore[attr-defined]
-    return np.array(codes)
 
-
-def _values(unit: object) -> np.ndarray:
-    if hasattr(unit, "single"):
-        return np.array([unit.single.value])
-    return np.array(unit.values)  # type: ignore[attr-defined]
+def _part(piece: Piece, start: int, stop: int) -> Piece:
+    times = None if piece.device_time is None else piece.device_time[start:stop]
+    seq, index = piece.seq + start, piece.index + start
+    return Piece(seq, index, piece.samples[start:stop], times, piece.host_ns, piece.flags)
 
 
 def needed(module: str) -> ModuleType:

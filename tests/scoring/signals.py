@@ -16,25 +16,25 @@ MAINS_HZ = 50.0
 SENSOR_UV = 1.0  # white noise of an amplifier
 
 
-def eeg_stream(n_channels: int, rate_hz: float = EEG_HZ, kind: str = "eeg") -> Stream:
+def eeg_stream(n_channels: int, rate_hz: float = EEG_HZ, range_uv: float = EEG_RANGE_UV) -> Stream:
     """An amplifier of 0.05 microvolts a count that ends at 8 mV."""
-    ends = EEG_RANGE_UV / EEG_UV
+    ends = range_uv / EEG_UV
     return Stream(
-        kind,
+        "eeg",
         tuple(f"E{c}" for c in range(n_channels)),
         rate_hz,
         "volts",
         scale=EEG_UV * 1e-6,
         dtype="int32",
-        kind=kind,
+        kind="eeg",
         range_counts=(-ends, ends),
         counter=True,
     )
 
 
-def eeg_counts(microvolts: np.ndarray) -> np.ndarray:
+def eeg_counts(microvolts: np.ndarray, range_uv: float = EEG_RANGE_UV) -> np.ndarray:
     """What that amplifier delivers."""
-    ends = EEG_RANGE_UV / EEG_UV
+    ends = range_uv / EEG_UV
     return np.clip(np.rint(microvolts / EEG_UV), -ends, ends).astype(np.int32)
 
 
