@@ -180,3 +180,27 @@ def test_the_order_of_channels_makes_no_difference():
     one, other = seconds_of(stream, samples)[1], seconds_of(stream, samples[:, order])[1]
     assert np.array_equal(one.sigma[order], other.sigma)
     assert np.array_equal(one.samples[:, order], other.samples)
+
+
+def skipping(samples, stream, at, n):
+    """Seconds of samples of which `n` from row `at` on were not seen."""
+    front, found = Front(stream, Limits()), []
+    for start in range(0, len(samples), 50):
+        if at <= start < at + n:
+            front.skipped(50)
+            continue
+        found += front.feed(Piece(start, start, samples[start : start + 50], None, 0, 0))
+    return found, front
+
+
+def test_a_second_that_was_not_seen_whole_is_left_out():
+    stream = stream_of(250.0)
+    found, front = skipping(counts_of(stream, 6.0), stream, 800, 100)
+    assert [s.number for s in found] == [0, 1, 2, 4]
+    assert front.dropped == {3}
+
+
+def test_what_was_not_seen_is_no_gap_of_the_stream():
+    stream = stream_of(250.0)
+    found, _ = skipping(counts_of(stream, 6.0), stream, 800, 100)
+    assert all(s.whole for s in found)

@@ -104,3 +104,11 @@ def test_a_mark_outside_of_what_was_seen_changes_nothing():
     lattice.mark(-50, 0, SYNC)
     lattice.mark(20, 40, SYNC)
     assert lattice.clean_s() == 2
+
+
+def test_seconds_that_nobody_looked_at_are_no_gaps_and_not_clean():
+    lattice = lattice_of({})
+    lattice.unseen([1, 2])
+    lattice.add(3, np.zeros((10, C), np.uint16), np.zeros(C, bool))
+    assert lattice.clean().tolist() == [True, False, False, True]
+    assert not lattice.bits().any()

@@ -68,9 +68,14 @@ class Bank:
         for unit in self.units:
             unit.anchor()
 
+    def skipped(self, n: int) -> None:
+        """The `n` samples before the next piece were not seen."""
+        self.front.skipped(n)
+
     def feed(self, piece: Piece) -> list[Second]:
         """Take the next piece; return the seconds that it completed, judged."""
         seconds = list(self.front.feed(piece))
+        self.lattice.unseen(self.front.dropped)
         for second in seconds:
             self._judge(second)
         return seconds

@@ -70,10 +70,17 @@ class Front:
         self._settled_at = 0  # index from which the filters can be trusted
         self._open: _Open | None = None
         self._slot = 0
+        self._skipped = 0  # samples before the next piece that exist and were not seen
+        self.dropped: set[int] = set()  # seconds that are not judged for it
+
+    def skipped(self, n: int) -> None:
+        """The `n` samples before the next piece were not seen: their seconds are left out."""
+        self._skipped += n
 
     def anchor(self, origin: int) -> None:
         """Count seconds from index `origin` from now on; the second begun is given up."""
         self.grid = Grid(self.stream.rate_hz, origin)
+        self.dropped.clear()
         self._begin_second()
 
     def feed(self, piece: Piece) -> Iterator[Second]:
@@ -83,13 +90,15 @@ class Front:
             return
         if self.grid is None:
             self.grid = Grid(self.stream.rate_hz, piece.index)
-        if self._next is None or piece.index != self._next:
+        if self._next is None or piece.index != self._next or self._skipped:
             self._jump(piece)
         self._next = piece.index + n
         for number, start, stop in self.grid.split(piece.index, n):
             second, slot = divmod(number, BINS_PER_S)
             if self._open is not None and self._open.number != second:
-                yield self._close()
+                closed = self._close()
+                if closed.number not in self.dropped:
+                    yield closed
             if self._open is None:
                 self._open = _Open.new(second, self.stream.n_channels)
             elif slot != self._slot:
@@ -105,8 +114,15 @@ class Front:
         self._tail.restart()
         if self._spikes is not None:
             self._spikes.restart(row)
-        if self._next is not None:
-            self._settled_at = piece.index + int(SETTLE_S * self.stream.rate_hz)
+        if self._next is None:
+            return
+        self._settled_at = piece.index + int(SETTLE_S * self.stream.rate_hz)
+        if self._skipped:
+            self._skipped = 0
+            assert self.grid is not None
+            first = self.grid.number(self._next) // BINS_PER_S
+            last = self.grid.number(self._settled_at) // BINS_PER_S
+            self.dropped.update(range(first, last + 1))
 
     def _take(self, second: _Open, slot: int, index: int, samples: np.ndarray) -> None:
         self._raw.take(samples)

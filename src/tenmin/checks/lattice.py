@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -47,6 +48,7 @@ class Lattice:
     _bits: np.ndarray = field(init=False, repr=False)
     _failed: np.ndarray = field(init=False, repr=False)
     _n: int = field(init=False, default=0)
+    _unseen: set[int] = field(init=False, default_factory=set, repr=False)
 
     def __post_init__(self) -> None:
         self._bits = np.zeros((64 * BINS_PER_S, self.n_channels), np.uint16)
@@ -58,7 +60,7 @@ class Lattice:
         Parameters
         ----------
         number : int
-            Of the second; those since the last one that never came count as gaps.
+            Of the second; those since the last one count as gaps unless they were `unseen`.
         bits : ndarray, (10, n_channels), uint16
         failed : ndarray, (n_channels,), bool
         """
@@ -70,10 +72,16 @@ class Lattice:
         while at >= len(self._failed):
             self._bits = np.concatenate([self._bits, np.zeros_like(self._bits)])
             self._failed = np.concatenate([self._failed, np.zeros_like(self._failed)])
-        self._bits[self._n * BINS_PER_S : at * BINS_PER_S] |= GAP
+        for hole in range(self._n, at):
+            if hole + self.first not in self._unseen:
+                self._bits[hole * BINS_PER_S : (hole + 1) * BINS_PER_S] |= GAP
         self._bits[at * BINS_PER_S : (at + 1) * BINS_PER_S] |= bits
         self._failed[at] |= failed
         self._n = max(self._n, at + 1)
+
+    def unseen(self, numbers: Iterable[int]) -> None:
+        """Seconds that nobody looked at: not clean, and no gap."""
+        self._unseen.update(numbers)
 
     def mark(self, start: int, stop: int, bit: int, channels: object = slice(None)) -> None:
         """Set a bit from bin `start` up to bin `stop` (of the grid), in seconds already taken."""
@@ -103,7 +111,9 @@ class Lattice:
             return np.zeros(len(seconds), bool)
         free = ((seconds & SPOILS) == 0).all(axis=1)[:, good].mean(axis=1) >= CLEAN_SHARE
         sound = ((seconds & INTEGRITY) == 0).all(axis=(1, 2))
-        return free & sound
+        numbers = range(window.start + self.first, window.stop + self.first)
+        seen = np.array([number not in self._unseen for number in numbers], bool)
+        return free & sound & seen
 
     def clean_s(self, start: int = 0, stop: int | None = None) -> int:
         """Clean time: how many seconds of ``start … stop - 1`` are clean."""
