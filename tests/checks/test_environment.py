@@ -179,7 +179,7 @@ def motion_of(samples, stream=IMU):
 
 
 def test_the_motion_of_the_body_is_the_spread_of_its_acceleration():
-    samples = np.random.default_rng(0).normal(0, [1, 2, 2, 9], (100, 4)) + [0, 0, 9.8, 0]
+    samples = np.random.default_rng(0).normal([0, 0, 9.8, 0], [1, 2, 2, 9], (100, 4))
     verdict = motion_of(samples)
     expected = np.sqrt(samples[:, :3].var(axis=0).sum())
     assert (verdict.level, verdict.value) == (OK, pytest.approx(expected))
