@@ -4,7 +4,7 @@ Each is one of K1-K12 of science.md B.1; K4 stands in `tenmin.checks.spectrum`, 
 `tenmin.clock`.
 """
 
-from tenmin.checks._kernels.counts import count_saturated, warm
+from tenmin.checks._kernels.counts import count_saturated
 from tenmin.checks._kernels.filters import (
     decimate,
     goertzel,
@@ -24,6 +24,7 @@ from tenmin.checks._kernels.moments import (
     suppressed,
 )
 from tenmin.checks._kernels.probe import triangle, watch_raw, watch_spikes
+from tenmin.checks._kernels.warm import warm
 
 __all__ = [
     "comoments",

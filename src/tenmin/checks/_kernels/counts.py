@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tenmin.ring import COMMON_DTYPES, compiled
+from tenmin.ring import compiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,12 +29,3 @@ def count_saturated(samples: NDArray, low: float, high: float, n: NDArray[np.int
         row = samples[i]
         for c in range(row.size):
             n[c] += row[c] <= low or row[c] >= high
-
-
-def warm(*dtypes: str) -> None:
-    """Compile, or load from the cache, what pieces of rings of these formats need."""
-    for dtype in dtypes or COMMON_DTYPES:
-        samples, n = np.zeros((1, 1), dtype), np.zeros(1, np.int64)
-        count_saturated(samples, 0.0, 0.0, n)
-        samples.flags.writeable = False  # as the pieces of a ring in another process
-        count_saturated(samples, 0.0, 0.0, n)
