@@ -8,9 +8,8 @@ from tenmin.checks.front import Front, Limits
 from tenmin.checks.lattice import EYE
 from tenmin.checks.parameters import shipped
 from tenmin.checks.setting import Setting
-from tenmin.checks.single import Whole
 from tenmin.checks.spectrum import Spectra
-from tenmin.checks.unit import Shared
+from tenmin.checks.unit import Shared, Unit
 from tenmin.ring import Piece
 from tenmin.stream import Stream
 from tenmin.verdict import OK, UNKNOWN, WARN
@@ -155,7 +154,7 @@ def test_a_spoilt_sample_behind_changes_no_blink():
 def verdict_of(kind, signal_uv, facts=OPEN, of=None):
     of = of or stream()
     parameters = P[kind.name]
-    unit = Whole(kind(of, parameters, Shared(Setting(None, facts), Spectra())), of, parameters)
+    unit = Unit(kind(of, parameters, Shared(Setting(None, facts), Spectra())), of, parameters)
     bits = [unit.step(second) for second in seconds_of(signal_uv, of)]
     return unit.verdict(), np.concatenate(bits)
 
@@ -176,7 +175,29 @@ def test_the_rate_is_that_of_the_last_minute():
 
 @pytest.mark.parametrize("facts", [{}, {"dot.condition": "EC"}])
 def test_unless_eyes_are_to_be_open_the_rate_is_unknown(facts):
-    assert verdict_of(FewBlinks, background(70), facts)[0].level == UNKNOWN
+    assert verdict_of(Blinks, background(70), facts)[0].level == UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("condition", "kinds"),
+    [(None, 3), ("EO_fix", 3), ("EC", 1), ("headfixed_taskfree", 0)],
+)
+def test_each_condition_has_the_checks_that_apply(condition, kinds):
+    setting = Setting(None, {"dot.condition": condition} if condition else {})
+    fits = [kind.fit(stream(), P[kind.name], setting) for kind in (Blinks, FewBlinks, Eyes)]
+    assert sum(fit is not None for fit in fits) == kinds
+
+
+def test_blinks_of_the_settling_do_not_count_in_the_block():
+    uv = with_blinks(background(70), np.arange(4.0, 60.0, 4.0), sizes=(200, 300))
+    blinks = FewBlinks(stream(), P["few_blinks"], Shared(Setting(None, OPEN), Spectra()))
+    values = []
+    for second in seconds_of(uv):
+        if second.number == 65:
+            blinks.anchor()
+        values.append(blinks.measure(second).values[0])
+    assert values[64] > 10
+    assert np.isnan(values[65])
 
 
 def test_in_the_first_minute_the_rate_is_unknown():
@@ -209,7 +230,7 @@ def eyes_over(signal_uv, facts=OPEN, of=None, calibrate=(5, 35)):
     """The level of each second, and the check."""
     of = of or stream()
     eyes = Eyes(of, P["eyes"], Shared(Setting(None, facts), Spectra()))
-    unit = Whole(eyes, of, P["eyes"])
+    unit = Unit(eyes, of, P["eyes"])
     found = []
     for second in seconds_of(signal_uv, of):
         if second.number == calibrate[0]:

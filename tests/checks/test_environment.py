@@ -6,9 +6,8 @@ from hypothesis import strategies as st
 from tenmin.checks.environment import BodyMotion, Light, Sound, Temperature, motion_energy
 from tenmin.checks.parameters import shipped
 from tenmin.checks.setting import Setting
-from tenmin.checks.single import Whole
 from tenmin.checks.spectrum import Spectra
-from tenmin.checks.unit import Shared
+from tenmin.checks.unit import Shared, Unit
 from tenmin.ring import Piece
 from tenmin.stream import Stream
 from tenmin.verdict import OK, UNKNOWN, WARN
@@ -169,7 +168,7 @@ IMU = Stream("collar", ("acc_x", "acc_y", "acc_z", "gyro"), 100.0, "n/a")
 
 
 def motion_of(samples, stream=IMU):
-    unit = Whole(
+    unit = Unit(
         BodyMotion(stream, P["body_motion"], Shared(Setting(), Spectra())),
         stream,
         P["body_motion"],

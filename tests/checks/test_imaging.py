@@ -71,6 +71,18 @@ def test_brightness_is_unknown_in_its_first_30_s():
     assert [np.isnan(found[n][0]) for n in (0, 29, 30)] == [True, True, False]
 
 
+def test_brightness_is_held_against_the_first_30_s_of_the_block():
+    of = stream()
+    formula, front = Brightness(of, P["brightness"], shared()), Front(of, Limits(), origin=0)
+    for second in front.feed(Piece(0, 0, np.full((1500, 1), 900.0), None, 0, 0)):
+        formula.measure(second)
+    formula.anchor()
+    front.anchor(1500)
+    for second in front.feed(Piece(1500, 1500, np.full((1500, 1), 500.0), None, 0, 0)):
+        value = formula.measure(second).values[0]
+    assert value == pytest.approx(0.0, abs=1e-9)
+
+
 @pytest.mark.parametrize("kind", [Brightness, Bleaching])
 def test_without_a_dark_offset_it_is_unknown(kind):
     blind = Stream("2p", ("roi",), RATE, "n/a", dtype="float64")

@@ -1,13 +1,10 @@
 import numpy as np
-import pytest
 
 from tenmin.checks.parameters import shipped
-from tenmin.checks.single import Single, Whole, times_of, worst_of
-from tenmin.checks.unit import Measured
+from tenmin.checks.single import Single, times_of, worst_of
 from tenmin.ring import Piece
 from tenmin.stream import Stream
 from tenmin.verdict import FAIL, OK, UNKNOWN, WARN, Verdict
-from tests.checks.seconds import second_of
 
 CAMERA = Stream("camera", ("mean",), 60.0, "n/a", timed=True)
 
@@ -39,27 +36,6 @@ def test_an_action_stands_only_where_something_is_wrong():
 def test_the_worst_verdict_speaks_under_the_common_name():
     verdicts = [Verdict("a", "s", OK), Verdict("b", "s", FAIL, 2.0), Verdict("c", "s", UNKNOWN)]
     assert worst_of("all", verdicts) == Verdict("all", "s", FAIL, 2.0)
-
-
-class Given:
-    """A formula whose one value is given."""
-
-    name = "blinks"
-
-    def __init__(self, value, bins=None):
-        self.value, self.bins = value, bins
-
-    def measure(self, second):
-        return Measured(np.array([self.value]), self.bins)
-
-
-@pytest.mark.parametrize(("value", "n_bits"), [(10.0, 0), (90.0, 20)])
-def test_one_value_sets_the_bits_of_all_channels(value, n_bits):
-    stream = Stream("eeg", ("Fp1", "Oz"), 100.0, "volts", kind="eeg")
-    unit = Whole(Given(value), stream, shipped()["blinks"])
-    for _ in range(3):
-        bits = unit.step(second_of(np.zeros((100, 2)), 100.0))
-    assert np.count_nonzero(bits) == n_bits
 
 
 def test_device_times_are_preferred_to_the_index():

@@ -126,6 +126,11 @@ class Eye:
         closure = end_s - onset_s > p["longest_s"]
         self.blinks.append(Blink(onset_s, end_s - onset_s, peak, closure))
 
+    def anchor(self) -> None:
+        """Second 0 begins elsewhere from now on: what was found has no time any more."""
+        self.blinks = []
+        self._open, self._last, self._number = None, (-math.inf, 0), None
+
     def last_s(self) -> float:
         """When the last blink began; minus infinity before the first."""
         return self.blinks[-1].onset_s if self.blinks else -math.inf
@@ -143,7 +148,14 @@ class Blinks:
     Unknown without channels near the eyes, in other conditions, and before a minute has passed.
     """
 
-    name, whole = "blinks", True
+    name, by_channel = "blinks", False
+    conditions: tuple[str, ...] = ("EO_fix", "EC")
+
+    @classmethod
+    def fit(cls, stream: Stream, parameters: Parameters, setting: Setting) -> Parameters | None:
+        """It does not apply where the condition is told and another one."""
+        told = setting.facts.get("dot.condition")
+        return parameters if told is None or told in cls.conditions else None
 
     def __init__(self, stream: Stream, parameters: Parameters, shared: Shared) -> None:
         self.parameters = shared.setting.parameters["blinks"]
@@ -155,15 +167,19 @@ class Blinks:
 
     def measure(self, second: Second) -> Measured:
         """The rate up to a second, and the bins of blinks in channels near the eyes."""
+        n = len(self._near)
         if not self.eye.possible:
-            return Measured(np.array([np.nan]), np.zeros((BINS_PER_S, len(self._near)), bool))
+            return Measured(np.full(n, np.nan), np.zeros((BINS_PER_S, n), bool))
         bins = self.eye.watch(second)[:, None] & self._near
-        return Measured(np.array([self._rate(second)]), bins)
+        return Measured(np.full(n, self._rate(second)), bins)
+
+    def anchor(self) -> None:
+        """The minute begins with the block's first second."""
+        self.eye.anchor()
+        self._covered.clear()
 
     def _rate(self, second: Second) -> float:
         span = self.parameters["rate_s"]
-        if self._covered and second.number <= self._covered[-1]:
-            self._covered.clear()
         if second.whole:
             self._covered.append(second.number)
         while self._covered and self._covered[0] <= second.number - span:
@@ -179,6 +195,7 @@ class FewBlinks(Blinks):
     """Q18: the same rate, for too few: the eyes may be closed."""
 
     name = "few_blinks"
+    conditions = ("EO_fix",)
 
 
 class Eyes:
@@ -190,10 +207,15 @@ class Eyes:
     between `begin_calibration` and `end_calibration`.
     """
 
-    name, whole = "eyes", True
+    name, by_channel = "eyes", False
+
+    @classmethod
+    def fit(cls, stream: Stream, parameters: Parameters, setting: Setting) -> Parameters | None:
+        """It does not apply where eyes are told to be closed."""
+        return None if eyes_open(setting) is False else parameters
 
     def __init__(self, stream: Stream, parameters: Parameters, shared: Shared) -> None:
-        self.parameters = parameters
+        self.parameters, self._n_channels = parameters, stream.n_channels
         self.eye = Eye(stream, shared.setting.parameters["blinks"])
         self._open = eyes_open(shared.setting)
         names = [name.upper() for name in stream.channels]
@@ -210,6 +232,10 @@ class Eyes:
         level = shared.setting.facts.get("own.eyes_open_alpha_uv2")
         self.level = float(level) if isinstance(level, int | float) else math.nan
 
+    def anchor(self) -> None:
+        """Blinks are timed anew; the level and the last 20 s stay."""
+        self.eye.anchor()
+
     def begin_calibration(self) -> None:
         """From now on eyes are known to be open."""
         self._calibration = []
@@ -222,7 +248,7 @@ class Eyes:
 
     def measure(self, second: Second) -> Measured:
         """The multiple up to a second."""
-        unknown = Measured(np.array([np.nan]))
+        unknown = Measured(np.full(self._n_channels, np.nan))
         if not self.possible:
             return unknown
         self.eye.watch(second)
@@ -242,4 +268,4 @@ class Eyes:
         p = self.parameters
         if blinked and p.warn is not None:
             ratio = min(ratio, p.warn.off)
-        return Measured(np.array([ratio]))
+        return Measured(np.full(self._n_channels, ratio))

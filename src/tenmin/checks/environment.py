@@ -148,10 +148,11 @@ class BodyMotion:
     One value for the stream.
     """
 
-    name, whole = "body_motion", True
+    name, by_channel = "body_motion", False
 
     def __init__(self, stream: Stream, parameters: Parameters, shared: Shared) -> None:
         axes = ("acc", "imu")
+        self._n_channels = stream.n_channels
         self._channels = [
             c for c, name in enumerate(stream.channels) if name.lower().startswith(axes)
         ]
@@ -159,9 +160,9 @@ class BodyMotion:
     def measure(self, second: Second) -> Measured:
         """The motion in a second; unknown without axes, and where samples are missing."""
         if not self._channels or not second.whole or len(second.samples) < 2:
-            return Measured(np.array([np.nan]))
+            return Measured(np.full(self._n_channels, np.nan))
         spread = second.samples[:, self._channels].var(axis=0).sum()
-        return Measured(np.array([math.sqrt(spread)]))
+        return Measured(np.full(self._n_channels, math.sqrt(spread)))
 
 
 def motion_energy(before: np.ndarray, frame: np.ndarray, mask: np.ndarray | None = None) -> float:

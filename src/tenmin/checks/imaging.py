@@ -29,7 +29,7 @@ class Brightness:
     """Q40: smoothed brightness against its mean in the block's first 30 s, percent.
 
     Unknown without the fact ``dark_offset``, in the first 30 s, and while the smoothing settles
-    after a gap. Seconds are counted from t0; when they begin anew the baseline does as well.
+    after a gap.
     """
 
     name = "brightness"
@@ -37,10 +37,11 @@ class Brightness:
     def __init__(self, stream: Stream, parameters: Parameters, shared: Shared) -> None:
         self.parameters, self.n_channels = parameters, stream.n_channels
         self.dark = dark_offset(stream)
-        self._number = -(10**9)
-        self._restart()
+        self.anchor()
 
-    def _restart(self) -> None:
+    def anchor(self) -> None:
+        """The block begins: the baseline is that of seconds 0 to 29 from now on."""
+        self._number: int | None = None
         c = self.n_channels
         self._sum, self._n = np.zeros(c), np.zeros(c)
         self.smooth, self._spread = np.full(c, np.nan), np.zeros(c)
@@ -49,9 +50,7 @@ class Brightness:
     def measure(self, second: Second) -> Measured:
         """The change in a second's last sample."""
         p = self.parameters
-        if second.number <= self._number:
-            self._restart()
-        elif second.number != self._number + 1 or second.missing:
+        if self._number is not None and (second.number != self._number + 1 or second.missing):
             self.smooth[:] = np.nan
             self._settled_at = second.number + math.ceil(SETTLED_TAUS * p["tau_s"])
         self._number = second.number
@@ -89,14 +88,14 @@ class Bleaching:
     def __init__(self, stream: Stream, parameters: Parameters, shared: Shared) -> None:
         self.parameters, self.n_channels = parameters, stream.n_channels
         self.dark = dark_offset(stream)
-        self._number = -(10**9)
+        self.anchor()
+
+    def anchor(self) -> None:
+        """The block begins: what faded before it does not count."""
         self._fits = [ClockFit() for _ in range(self.n_channels)]
 
     def measure(self, second: Second) -> Measured:
         """The loss by all seconds so far."""
-        if second.number <= self._number:
-            self._fits = [ClockFit() for _ in range(self.n_channels)]
-        self._number = second.number
         light = second.samples - self.dark
         # Some samples of a second may be missing: its point lies where the others do.
         middle = second.number + (len(light) - 1) / (2.0 * second.rate_hz)

@@ -128,28 +128,22 @@ class Leak:
 
 
 class Resting:
-    """Q23: the resting potential's median over 10 s against that of the block's first 10 s, mV.
-
-    When seconds begin to be counted anew, at t0, the first ones are taken anew.
-    """
+    """Q23: the resting potential's median over 10 s against that of the block's first 10 s, mV."""
 
     name = "resting"
 
     def __init__(self, stream: Stream, parameters: Parameters, shared: Shared) -> None:
         self._factors = second_factors(stream, TO_MV)
         self._window = int(parameters["window_s"])
-        self._number = -(10**9)
-        self._restart()
+        self.anchor()
 
-    def _restart(self) -> None:
+    def anchor(self) -> None:
+        """The block begins: its first ten seconds are the ones that count."""
         self._medians = Medians(self._window)
         self._first: np.ndarray | None = None
 
     def measure(self, second: Second) -> Measured:
         """The change; unknown in channels that are no potential, and in the first 10 s."""
-        if second.number <= self._number:
-            self._restart()
-        self._number = second.number
         unknown = Measured(np.full(len(self._factors), np.nan))
         if second.number < 0:
             return unknown

@@ -15,8 +15,6 @@ import numpy as np
 
 from tenmin.checks.judge import LEVEL_OF_CODE, Judge
 from tenmin.checks.parameters import Parameters
-from tenmin.checks.second import BINS_PER_S, Second
-from tenmin.checks.unit import Formula
 from tenmin.ring import Piece
 from tenmin.stream import Stream
 from tenmin.verdict import FAIL, LEVELS, UNKNOWN, WARN, Verdict
@@ -66,31 +64,6 @@ class Single:
             p.unit,
             action=p.action if self.level in (WARN, FAIL) else "",
         )
-
-
-class Whole:
-    """A formula that gives one value for all channels of a stream, with the face of a `Unit`.
-
-    Its formula's ``measure`` returns values of shape (1,), and bins of any shape that fits
-    (10, n_channels).
-    """
-
-    def __init__(self, formula: Formula, stream: Stream, parameters: Parameters) -> None:
-        self.formula, self.stream, self.parameters = formula, stream, parameters
-        self.single = Single(stream.name, parameters)
-        self.failed = np.zeros(stream.n_channels, bool)  # no channel is to blame
-
-    def step(self, second: Second) -> np.ndarray:
-        """Judge the next second; return its bits, (10, n_channels), uint16."""
-        measured = self.formula.measure(second)
-        self.single.step(float(measured.values[0]))
-        on = np.bool_(self.single.level in (WARN, FAIL)) if measured.bins is None else measured.bins
-        shape = BINS_PER_S, self.stream.n_channels
-        return np.broadcast_to(on, shape) * np.uint16(self.parameters.bit)
-
-    def verdict(self) -> Verdict:
-        """The verdict of the last second."""
-        return self.single.verdict()
 
 
 def worst_of(check: str, verdicts: Sequence[Verdict]) -> Verdict:
