@@ -17,7 +17,7 @@ class Setting:
     mains_hz : float or None
         Of the rig's building; None: not told, so checks of the mains are UNKNOWN.
     facts : mapping of str to object
-        Known facts by the paths of science.md A.5: ``block.condition``, ``anaesthesia.drug`` …
+        Known facts by the paths of science.md A.5: ``dot.condition``, ``anaes.agent`` …
     parameters : ParameterSet
     """
 
