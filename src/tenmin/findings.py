@@ -45,6 +45,8 @@ class Findings:
         The worst verdict of the recording by check and stream.
     lost : dict of str to dict of str to int
         By source and stream: samples that were not looked at.
+    clean : dict of str to dict
+        By electrical stream, since t0: clean and judged seconds, bad channels.
     delays : dict of str to dict of str to dict
         By source and stream: how late the checks were in the last second, see `tenmin.delays`.
     """
@@ -53,6 +55,7 @@ class Findings:
         self.worst: dict[Key, Verdict] = {}
         self.lost: dict[str, dict[str, int]] = {}
         self.delays: dict[str, dict[str, dict[str, float]]] = {}
+        self.clean: dict[str, dict[str, Any]] = {}
         self._metrics = EventLog()
         self._metrics.open(dot / "metrics.jsonl")
         self._said: dict[Key, Said] = {}
@@ -72,6 +75,7 @@ class Findings:
         late = {name: delay.model_dump() for name, delay in message.delays.items()}
         kept = self.delays.get(source, {}).items()
         self.delays[source] = {n: delay for n, delay in kept if n not in message.lost} | late
+        self.clean.update({name: told.model_dump() for name, told in message.clean.items()})
         self._why.pop(source, None)
         self._said.pop((source.removeprefix(CHECK), ""), None)
         said = [Verdict(**verdict.model_dump()) for verdict in message.verdicts]

@@ -14,6 +14,7 @@ from uuid import uuid4
 from tenmin import protocol as protocols
 from tenmin import subject as subjects
 from tenmin.block import Block
+from tenmin.checks.parameters import load
 from tenmin.crew import CHECK, Crew, Worker
 from tenmin.disk_watch import DiskWatch
 from tenmin.dot import (
@@ -100,7 +101,14 @@ class Job:
         self.error: RigError | None = None
         self.result: dict[str, Any] | None = None
         self.over = False
-        self.orders = Orders(folder, self.dot, rig.device_tables, crew, server)
+        self.parameters = load(rig.checks)
+        setting = {
+            "mains_hz": rig.mains_hz,
+            "facts": {**known(self.facts), "block.condition": self.protocol.condition},
+            "parameters": None if rig.checks is None else str(rig.checks),
+        }
+        self.orders = Orders(folder, self.dot, rig.device_tables, setting, crew, server)
+        self._anchor: dict[str, Any] | None = None  # t0, once the watchers know it
         self._ended = self._reached_end = False
 
     @classmethod
@@ -139,6 +147,8 @@ class Job:
         """Let a watcher watch."""
         if worker.ready:
             self.server.tell(worker.name, "go", spool=str(self.orders.path))
+            if self._anchor is not None:
+                self.server.tell(worker.name, "anchor", **self._anchor)
             if self.guests.has(worker):
                 self.guests.watch(worker, time.monotonic())
 
@@ -190,6 +200,7 @@ class Job:
             return
         if isinstance(message, messages.Progress) and self.orders.of(worker):
             self.progress = message.data
+            self._tell_t0()
             if message.data.get("ended"):
                 self._journal_ended(message.data["ended"])
         elif isinstance(message, messages.Verdicts):
@@ -201,6 +212,20 @@ class Job:
             error = RigError(message.message, remedy=message.remedy)
             error.exit_code = message.exit_code
             self.fail(error)
+
+    def _tell_t0(self) -> None:
+        """Let the watchers count their seconds from t0, once it is known."""
+        index, host_ns = self.progress.get("t0"), self.t0_host_ns
+        if self._anchor is not None or index is None or host_ns is None:
+            return
+        self._anchor = {
+            "stream": self.rig.primary.name,
+            "index": index,
+            "host_ns": host_ns,
+            "seconds": self.block.plan.seconds,
+        }
+        for worker in self.crew.of("watcher"):
+            self.server.tell(worker.name, "anchor", **self._anchor)
 
     def _journal_ended(self, reason: str) -> None:
         self._ended, self._reached_end = True, reason == "complete"
@@ -363,12 +388,18 @@ class Job:
             **self.disk.facts(),
             clock_points_s=self.progress.get("clock_points_s") or 0.0,
             window_s=window,
-            clean_s=None,
+            clean_s=self._clean_s,
             pad_done=self._ended,
             closed=self._ended,
             finalised=self.filing.done,
             failed=None if self.error is None else str(self.error),
         )
+
+    @property
+    def _clean_s(self) -> float | None:
+        """Clean seconds of the reference since t0; None while nobody knows."""
+        told = self.findings.clean.get(self.rig.primary.name)
+        return None if told is None or not told["judged_s"] else float(told["clean_s"])
 
     def _finish(self) -> None:
         recorded = (self.dot / "block.json").exists()
@@ -430,7 +461,12 @@ class Job:
             "facts": known(self.facts),
             "unknown_facts": reasons(self.facts),
             "subject": subjects.of_nwb(self.facts),
-            "hashes": {"rig": self.rig.sha256, "protocol": self.protocol.sha256},
+            "hashes": {
+                "rig": self.rig.sha256,
+                "protocol": self.protocol.sha256,
+                "checks": self.parameters.sha256,
+            },
+            "checks": self.parameters.as_dict(),
         }
 
     def _log(self, event: Event) -> None:

@@ -28,16 +28,25 @@ class Orders:
     ----------
     settle_ns : int or None
         When settling began, monotonic ns.
+    setting : dict
+        What the checks have to know: ``mains_hz``, ``facts``, ``parameters`` (path of a lab's own).
     block : dict or None
         ``block.json`` without its streams, from RECORDING on.
     """
 
     def __init__(
-        self, folder: Path, dot: Path, devices: list[dict[str, Any]], crew: Crew, server: Server
+        self,
+        folder: Path,
+        dot: Path,
+        devices: list[dict[str, Any]],
+        setting: dict[str, Any],
+        crew: Crew,
+        server: Server,
     ) -> None:
         self.path = folder / "spool.json"
         self.settle_ns: int | None = None
         self.block: dict[str, Any] | None = None
+        self.setting = setting
         self._dot, self._devices, self._crew, self._server = dot, devices, crew, server
         self._holder: str | None = None
         self._restarts = 0
@@ -95,6 +104,7 @@ class Orders:
         spool = {
             "dot": str(self._dot),
             "devices": self._devices,
+            "setting": self.setting,
             "restarted": self._restarts,
             "settling": self.settle_ns is not None,
             "block": self.block,

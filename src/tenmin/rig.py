@@ -17,7 +17,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from tenmin import examples, registry
 from tenmin import facts as dictionary
 from tenmin import rig_faults as faulty
-from tenmin.errors import RigError, UsageError
+from tenmin.checks import parameters
+from tenmin.errors import FaultyFile, RigError, UsageError
 from tenmin.lines import read_toml
 from tenmin.rig_faults import Fault, Keys, called
 from tenmin.source import DeviceConfig
@@ -46,6 +47,8 @@ class Rig:
         What tells two runs of the same simulated rig apart.
     path : Path, optional
         The file it was read from.
+    checks : Path, optional
+        A file of the lab's own parameters of the checks.
     """
 
     id: str
@@ -55,6 +58,7 @@ class Rig:
     simulator: str | None = None
     instance: str | None = None
     path: Path | None = None
+    checks: Path | None = None
 
     @property
     def simulated(self) -> bool:
@@ -180,11 +184,26 @@ def _read(
     if simulator is None:
         devices, wrong_devices = _devices(document.get("device", []), path.parent)
         faults += wrong_devices
+    checks, wrong_checks = _checks(head.get("checks"), path.parent)
+    faults += wrong_checks
     if faults:
         return None, faults
     facts.setdefault("ephys.line_freq_hz", head["mains_hz"])
-    rig = Rig(head["id"], head["mains_hz"], facts, tuple(devices), simulator, path=path)
-    return rig, []
+    return Rig(
+        head["id"], head["mains_hz"], facts, tuple(devices), simulator, path=path, checks=checks
+    ), []
+
+
+def _checks(told: object, folder: Path) -> tuple[Path | None, list[Fault]]:
+    """The lab's file of check parameters, if it names one that can be used."""
+    if not isinstance(told, str):
+        return None, []
+    path = (folder / told).absolute()
+    try:
+        parameters.load(path)
+    except FaultyFile as error:
+        return None, [(("rig", "checks"), fault) for fault in error.faults or (error.message,)]
+    return path, []
 
 
 # Devices -------------------------------------------------------------------------------------

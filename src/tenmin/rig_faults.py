@@ -25,12 +25,14 @@ def head(table: Any, faults: list[Fault]) -> dict[str, Any]:
     if not isinstance(table, dict):
         faults.append((("rig",), "there is no table [rig] with id and mains_hz"))
         return {}
-    faults += unknown_keys(table, ("id", "mains_hz"), ("rig",))
+    faults += unknown_keys(table, ("id", "mains_hz", "checks"), ("rig",))
     wrong = unsafe("id", table["id"]) if "id" in table else "[rig] has no id"
     if not wrong and table["id"].lower().startswith("sim-"):
         wrong = f"id = {table['id']!r}: names that begin with sim- belong to simulated rigs"
     if wrong:
         faults.append((("rig", "id"), wrong))
+    if not isinstance(table.get("checks", ""), str):
+        faults.append((("rig", "checks"), "checks is no text; write the path of a file"))
     mains = table.get("mains_hz")
     if "mains_hz" not in table:
         faults.append((("rig", "mains_hz"), "[rig] has no mains_hz; write 50 or 60"))

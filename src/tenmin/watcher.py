@@ -8,6 +8,7 @@ processes of their own with the same loop, see `tenmin.checks.guest`.
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import os
 import sys
@@ -21,11 +22,15 @@ from typing import Any, Protocol
 from tenmin import ring
 from tenmin.checks import _kernels
 from tenmin.checks.guard import Guarded, guarded
+from tenmin.checks.judged import Judged
+from tenmin.checks.parameters import load
 from tenmin.checks.quality import OWN
+from tenmin.checks.setting import Setting
 from tenmin.delays import Delays
 from tenmin.errors import RigError
 from tenmin.parent import Parent
 from tenmin.ring import Piece, Reader, Ring
+from tenmin.service import messages
 from tenmin.service.link import WorkerLink
 from tenmin.stream import Stream
 from tenmin.system import Wake, behave, freeze_garbage
@@ -39,7 +44,7 @@ AT_ONCE = 4096  # samples of an irregular stream in one read
 FEED_S = 0.5  # with one stream; then come the others, and verdicts, however much has piled up
 HOPELESS = 0.8  # of the ring unread: what is about to be overwritten is skipped
 
-ChecksOf = Callable[[Stream], list[Guarded]]
+ChecksOf = Callable[[Stream, Setting], "list[Guarded | Judged]"]
 
 
 class Alarm(Protocol):
@@ -55,7 +60,7 @@ class Alarm(Protocol):
 class Watched:
     """One stream: its ring, its checks, and what they were too late for."""
 
-    def __init__(self, ring: Ring, checks: list[Guarded]) -> None:
+    def __init__(self, ring: Ring, checks: list[Guarded | Judged]) -> None:
         self.ring, self.stream, self.checks = ring, ring.stream, checks
         self.reader: Reader = ring.reader()
         self._waiting: deque[Piece] = deque()
@@ -63,6 +68,7 @@ class Watched:
         regular = ring.stream.is_regular
         self._at_once = math.ceil(AT_ONCE_S * ring.stream.rate_hz) if regular else AT_ONCE
         self._onsets: dict[str, tuple[str, float]] = {}
+        self._anchor: messages.Anchor | None = None  # still to be told to the checks
         self.delays = Delays()
 
     def feed(self) -> None:
@@ -76,6 +82,8 @@ class Watched:
         until = time.monotonic() + FEED_S
         while self._waiting and time.monotonic() < until:
             piece = self._waiting.popleft()
+            if self._anchor is not None and len(piece.samples):
+                self._tell_anchor(self._anchor, piece)
             skipped = piece.seq - self._next
             self._next = piece.seq + len(piece.samples)
             for check in self.checks:
@@ -92,6 +100,20 @@ class Watched:
             for check in self.checks:
                 check.spoilt(len(piece.samples))
 
+    def anchor(self, told: messages.Anchor) -> None:
+        """The window has begun; the next piece tells what index that is here."""
+        self._anchor = told
+
+    def _tell_anchor(self, told: messages.Anchor, piece: Piece) -> None:
+        self._anchor = None
+        origin = told.index
+        if told.stream != self.stream.name:
+            # By arrival: a chunk's length off at most, and the lattice has bins of 0.1 s.
+            since_s = (piece.host_ns - told.host_ns) * 1e-9
+            origin = piece.index + len(piece.samples) - round(since_s * self.stream.rate_hz)
+        for check in self.checks:
+            check.anchor(origin)
+
     def _skip(self) -> None:
         """Go on with the newest: who is this late would only see what is being overwritten."""
         newest = self.ring.reader()
@@ -105,7 +127,15 @@ class Watched:
     def tick(self, now_s: float) -> list[Verdict]:
         """The verdicts at `now_s`, each with the time since when its level holds."""
         self.reader.lost.clear()  # the sum is enough
-        return [self._since(check.tick(now_s), now_s) for check in self.checks]
+        said = [verdict for check in self.checks for verdict in check.verdicts(now_s)]
+        return [self._since(verdict, now_s) for verdict in said]
+
+    def clean(self, seconds: float) -> dict[str, Any]:
+        """What the window has come to, by stream; empty where nobody knows."""
+        for check in self.checks:
+            if isinstance(check, Judged) and (told := check.clean(math.ceil(seconds))):
+                return {self.stream.name: told}
+        return {}
 
     def _since(self, verdict: Verdict, now_s: float) -> Verdict:
         level, onset = self._onsets.get(verdict.check, ("", now_s))
@@ -160,6 +190,8 @@ class Watcher:
         self.alarm, self.checks_of, self.granted = alarm, checks_of, dict(granted)
         self.streams: dict[str, Watched] = {}
         self._watching = False
+        self._setting = Setting()
+        self._anchor: messages.Anchor | None = None
 
     def run(self) -> int:
         """Serve until the engine says quit or is gone."""
@@ -188,10 +220,15 @@ class Watcher:
     def _obey(self, message: Any) -> None:
         if message.type == "go":
             self._close()
-            self._watching = True
+            self._watching, self._anchor = True, None
+            self._setting = setting_in(Path(message.spool))
         elif message.type == "record":
             for watched in self.streams.values():
                 watched.restart()
+        elif message.type == "anchor":
+            self._anchor = message
+            for watched in self.streams.values():
+                watched.anchor(message)
 
     def _look(self) -> None:
         if not self._watching:
@@ -202,7 +239,10 @@ class Watcher:
                     ring = self.attach(path)
                 except RigError:
                     continue  # it is being made; the next look finds it whole
-                self.streams[path.stem] = Watched(ring, self.checks_of(ring.stream))
+                watched = Watched(ring, self.checks_of(ring.stream, self._setting))
+                if self._anchor is not None:
+                    watched.anchor(self._anchor)
+                self.streams[path.stem] = watched
                 freeze_garbage()
 
     def attach(self, path: Path) -> Ring:
@@ -216,7 +256,8 @@ class Watcher:
             lost = {watched.stream.name: watched.reader.lost_samples}
             late = watched.delays.take()
             delays = {watched.stream.name: late} if late else {}
-            self.link.send("verdicts", verdicts=verdicts, lost=lost, delays=delays)
+            clean = {} if self._anchor is None else watched.clean(self._anchor.seconds)
+            self.link.send("verdicts", verdicts=verdicts, lost=lost, delays=delays, clean=clean)
             for line in watched.faults():
                 self.link.send("log", line=line)
 
@@ -233,9 +274,21 @@ class Watcher:
         return 0
 
 
-def own(stream: Stream) -> list[Guarded]:
+def own(stream: Stream, setting: Setting) -> list[Guarded | Judged]:
     """Our own checks of a stream."""
-    return [check for name, make in OWN.items() for check in guarded(name, stream, make)]
+    found: list[Guarded | Judged] = []
+    for name, make in OWN.items():
+        found += guarded(name, stream, make)
+    if stream.is_electrical and stream.is_regular:
+        found.append(Judged(stream, setting))
+    return found
+
+
+def setting_in(spool: Path) -> Setting:
+    """The circumstances of the block, as the engine wrote them."""
+    told = json.loads(spool.read_text("utf-8"))["setting"]
+    path = told["parameters"]
+    return Setting(told["mains_hz"], told["facts"], load(None if path is None else Path(path)))
 
 
 def main() -> int:

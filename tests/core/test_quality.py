@@ -1,9 +1,9 @@
-"""The three checks of a stream: alive, gaps, saturation."""
+"""The checks of every regular stream: alive, gaps."""
 
 import numpy as np
 import pytest
 
-from tenmin.checks.quality import Alive, Gaps, Saturation, checks_for
+from tenmin.checks.quality import Alive, Gaps, checks_for
 from tenmin.ring import Piece
 from tenmin.stream import Stream
 from tenmin.verdict import FAIL, OK, UNKNOWN, WARN
@@ -65,44 +65,6 @@ def test_losses_before_the_block_do_not_count():
     check.feed(piece(510, quiet(10)))
 
     assert check.tick(0.0).level == OK
-
-
-@pytest.mark.parametrize(("n_high", "level"), [(0, OK), (1, WARN), (2, FAIL)])
-@pytest.mark.parametrize("value", [31500, -31500])
-def test_the_share_of_samples_at_the_range_decides_whether_a_channel_is_saturated(
-    n_high, level, value
-):
-    samples = quiet(1000)
-    samples[:n_high, 1] = value
-    check = Saturation(PROBE)
-    check.feed(piece(0, samples))
-
-    assert check.tick(0.0).level == level
-
-
-def test_a_saturated_channel_is_named():
-    samples = quiet(10)
-    samples[:, 1] = 32767
-    check = Saturation(PROBE)
-    check.feed(piece(0, samples))
-
-    assert "Channel b" in check.tick(0.0).action
-
-
-def test_each_window_of_saturation_begins_anew():
-    check = Saturation(PROBE)
-    check.feed(piece(0, np.full((10, 2), 32767, np.int16)))
-    check.tick(0.0)
-    check.feed(piece(10, quiet(10)))
-
-    assert check.tick(1.0).level == OK
-
-
-def test_saturation_without_a_known_range_is_unknown():
-    check = Saturation(Stream("eeg", ("a",), 100.0, "volts", dtype="float32", kind="eeg"))
-    check.feed(piece(0, np.zeros((10, 1), np.float32)))
-
-    assert check.tick(0.0).level == UNKNOWN
 
 
 def test_irregular_streams_have_no_checks_that_would_be_guesses():

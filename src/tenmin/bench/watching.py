@@ -14,6 +14,7 @@ import numpy as np
 
 from tenmin import system, watcher
 from tenmin.checks.guard import Guarded
+from tenmin.checks.judged import Judged
 from tenmin.ring import Piece, Ring
 
 STEP_NS, STEPS = 10_000, 200_000  # 10 µs each, up to 2 s
@@ -31,7 +32,7 @@ def counts_of(path: Path, *, make: bool = False) -> np.ndarray:
 class Watched(watcher.Watched):
     """One stream with its checks, timed."""
 
-    def __init__(self, ring: Ring, checks: list[Guarded]) -> None:
+    def __init__(self, ring: Ring, checks: list[Guarded | Judged]) -> None:
         super().__init__(ring, checks)
         self._counts = counts_of(ring.path.with_suffix(SUFFIX), make=True)
 

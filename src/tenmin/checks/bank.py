@@ -60,10 +60,14 @@ class Bank:
         made = (_unit(kind, stream, self.shared) for kind in OF_KIND[stream.kind])
         self.units = [unit for unit in made if unit is not None]
         self.lattice = Lattice(stream.n_channels)
+        self.anchored = False
+        self.faults: list[str] = []
+        self.off: list[Unit] = []  # those that raised too often
 
     def anchor(self, origin: int) -> None:
         """The block's t0 is index `origin`: seconds and the lattice are counted from it."""
         self.front.anchor(origin)
+        self.anchored = True
         self.lattice = Lattice(self.stream.n_channels)
         for unit in self.units:
             unit.anchor()
@@ -71,6 +75,10 @@ class Bank:
     def skipped(self, n: int) -> None:
         """The `n` samples before the next piece were not seen."""
         self.front.skipped(n)
+
+    def spoilt(self) -> None:
+        """The last piece was overwritten while it was looked at: its second is left out."""
+        self.front.spoilt()
 
     def feed(self, piece: Piece) -> list[Second]:
         """Take the next piece; return the seconds that it completed, judged."""
@@ -86,7 +94,7 @@ class Bank:
         bits[second.gaps] = GAP
         failed = np.zeros(self.stream.n_channels, bool)
         for unit in self.units:
-            bits |= unit.step(second)
+            bits |= self._step(unit, second)
             if unit.by_channel:
                 failed |= unit.failed
         self.lattice.add(second.number, bits, failed)
@@ -95,9 +103,22 @@ class Bank:
             before = np.bitwise_or.reduce(late)
             self.lattice.add(second.number - 1, before, np.zeros_like(failed))
 
+    def _step(self, unit: Unit, second: Second) -> np.ndarray:
+        """One check's bits; none, and UNKNOWN, where it raises."""
+        try:
+            return unit.step(second)
+        except MemoryError:
+            raise
+        except Exception as error:  # the other checks go on
+            self.faults.append(f"{unit.parameters.name}: {type(error).__name__}: {error}")
+            if unit.failed_again():
+                self.units = [kept for kept in self.units if kept is not unit]
+                self.off.append(unit)
+            return np.zeros(second.low.shape, np.uint16)
+
     def verdicts(self) -> list[Verdict]:
         """The newest verdict of every check."""
-        return [unit.verdict() for unit in self.units]
+        return [unit.verdict() for unit in (*self.units, *self.off)]
 
     def bad_channels(self, start: int = 0, stop: int | None = None) -> np.ndarray:
         """Bad channels of a block: by their levels, or by a rule for whole blocks, (c,), bool."""

@@ -77,6 +77,11 @@ class Front:
         """The `n` samples before the next piece were not seen: their seconds are left out."""
         self._skipped += n
 
+    def spoilt(self) -> None:
+        """What came last may have been torn: the second that it belongs to is left out."""
+        if self._open is not None:
+            self.dropped.add(self._open.number)
+
     def anchor(self, origin: int) -> None:
         """Count seconds from index `origin` from now on; the second begun is given up."""
         self.grid = Grid(self.stream.rate_hz, origin)

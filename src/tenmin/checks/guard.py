@@ -73,6 +73,13 @@ class Guarded:
             return self._unknown(f"The check was too slow: it did not see {skipped} samples.")
         return said
 
+    def verdicts(self, now_s: float) -> list[Verdict]:
+        """The verdict at `now_s`, as `tick`."""
+        return [self.tick(now_s)]
+
+    def anchor(self, origin: int) -> None:
+        """The block's t0 is device index `origin`; checks by themselves need not know."""
+
     def _asked(self, now_s: float) -> Verdict:
         assert self.check is not None
         return sound(self.check.tick(now_s), self.name, self.stream.name)

@@ -18,6 +18,8 @@ from pathlib import Path
 from tenmin import registry, ring
 from tenmin.checks.contract import Factory
 from tenmin.checks.guard import Guarded, guarded
+from tenmin.checks.judged import Judged
+from tenmin.checks.setting import Setting
 from tenmin.errors import RigError
 from tenmin.ring import Ring
 from tenmin.service.link import WorkerLink
@@ -65,10 +67,10 @@ class Guest(Watcher):
         limit_memory(ADDRESSES_MAX)
         return ring
 
-    def _make(self, stream: Stream) -> list[Guarded]:
+    def _make(self, stream: Stream, setting: Setting) -> list[Guarded | Judged]:
         self.link.send("progress", data={"making": stream.name})
         _die_after(START_S)
-        made = guarded(self.check, stream, self.factory)
+        made: list[Guarded | Judged] = [*guarded(self.check, stream, self.factory)]
         _die_after(HUNG_S)
         return made
 

@@ -119,6 +119,12 @@ class Lattice:
         """Clean time: how many seconds of ``start … stop - 1`` are clean."""
         return int(self.clean(start, stop).sum())
 
+    def judged_s(self, start: int = 0, stop: int | None = None) -> int:
+        """How many seconds of ``start … stop - 1`` have been judged, gaps among them."""
+        window = self._window(start, stop)
+        numbers = range(window.start + self.first, window.stop + self.first)
+        return sum(number not in self._unseen for number in numbers)
+
     def _window(self, start: int, stop: int | None) -> slice:
         low = max(0, start - self.first)
         high = self._n if stop is None else min(self._n, stop - self.first)

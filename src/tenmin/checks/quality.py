@@ -6,9 +6,6 @@ What cannot be judged is UNKNOWN, never OK.
 
 from __future__ import annotations
 
-import numpy as np
-
-from tenmin.checks._kernels import count_saturated
 from tenmin.checks.contract import Check, Factory
 from tenmin.ring import Piece
 from tenmin.stream import Stream
@@ -16,8 +13,6 @@ from tenmin.verdict import FAIL, OK, UNKNOWN, WARN, Verdict
 
 ALIVE_WARN_S, ALIVE_FAIL_S = 0.5, 2.0  # age of the newest sample of a regular stream
 GAP_FAIL_TOTAL_S, GAP_FAIL_SINGLE_S = 0.1, 0.02  # science.md B.4 Q30
-SATURATION_SHARE = 0.96  # of the converter's range; science.md B.2 Q02
-SATURATION_FAIL = 1e-3  # share of the samples of one window
 
 
 class Alive(Check):
@@ -89,38 +84,6 @@ class Gaps(Check):
         return Verdict("gaps", name, level, total, limit, "s", action=action)
 
 
-class Saturation(Check):
-    """Share of samples at the end of the converter's range, worst channel of the last window."""
-
-    def __init__(self, stream: Stream) -> None:
-        self.stream = stream
-        self._counts = np.zeros(stream.n_channels, np.int64)
-        self._n = 0
-        given = stream.range_counts
-        self._limits = given and (SATURATION_SHARE * given[0], SATURATION_SHARE * given[1])
-
-    def feed(self, piece: Piece) -> None:
-        """Count the samples of `piece` that are saturated."""
-        if self._limits is None:
-            return
-        count_saturated(piece.samples, *self._limits, self._counts)
-        self._n += len(piece.samples)
-
-    def tick(self, now_s: float) -> Verdict:
-        """Judge the window since the last tick."""
-        name = self.stream.name
-        if self._n == 0:
-            return Verdict("saturation", name, UNKNOWN, unit="1")
-        share = float(self._counts.max()) / self._n
-        channel = self.stream.channels[int(self._counts.argmax())]
-        self._counts[:], self._n = 0, 0
-        if share == 0:
-            return Verdict("saturation", name, OK, 0.0, 0.0, "1")
-        level, limit = (FAIL, SATURATION_FAIL) if share > SATURATION_FAIL else (WARN, 0.0)
-        action = f"Channel {channel} is at the end of its range: check electrode, offset and gain."
-        return Verdict("saturation", name, level, share, limit, "1", action=action)
-
-
 def _of_regular(make: Factory) -> Factory:
     """Only for regular streams: the silence of others says nothing, and neither do their steps."""
     return lambda stream: make(stream) if stream.is_regular and not stream.is_marker else None
@@ -129,7 +92,6 @@ def _of_regular(make: Factory) -> Factory:
 OWN: dict[str, Factory] = {
     "alive": _of_regular(Alive),
     "gaps": _of_regular(Gaps),
-    "saturation": _of_regular(lambda stream: Saturation(stream) if stream.is_electrical else None),
 }
 
 

@@ -23,6 +23,7 @@ from tenmin.stream import Stream
 from tenmin.verdict import FAIL, OK, UNKNOWN, WARN, Verdict
 
 FAIL_SHARE = 0.2  # of a stream's channels; science.md B.2 Q02 takes the same share of a sample's
+IN_A_ROW = 3  # exceptions of a formula without a good second between them
 N_NAMED = 4  # channels named in a verdict
 
 
@@ -109,6 +110,7 @@ class Unit:
         self.codes = np.full(stream.n_channels, UNKNOWN_CODE, np.int8)
         self.values = np.full(stream.n_channels, np.nan)
         self.before: np.ndarray | None = None  # bits of the second before the last
+        self._raised = 0  # times in a row
 
     def anchor(self) -> None:
         """Tell the formula that the block's t0 is the beginning of second 0."""
@@ -119,12 +121,21 @@ class Unit:
     def step(self, second: Second) -> np.ndarray:
         """Judge the next second; return its bits, (10, n_channels), uint16."""
         measured = self.formula.measure(second)
+        self._raised = 0
         self.values = measured.values
         self.codes = self._judge.step(measured.values)
         bit = np.uint16(self.parameters.bit)
         self.before = None if measured.before is None else measured.before * bit
         on = measured.bins if measured.bins is not None else (self.codes >= WARN_CODE)[None, :]
         return np.broadcast_to(on, (10, len(self.codes))) * bit
+
+    def failed_again(self) -> bool:
+        """It raised: nothing is known; whether that was once too often."""
+        self.codes = np.full(len(self.codes), UNKNOWN_CODE, np.int8)
+        self.values = np.full(len(self.codes), np.nan)
+        self.before = None
+        self._raised += 1
+        return self._raised >= IN_A_ROW
 
     @property
     def failed(self) -> np.ndarray:

@@ -173,6 +173,16 @@ class Record(_Message):
     spool: Text
 
 
+class Anchor(_Message):
+    """The window has begun: its first sample, for whoever counts seconds from it."""
+
+    type: Literal["anchor"] = "anchor"
+    stream: Text  # the reference
+    index: Annotated[int, Field(ge=-(2**63), lt=2**63)]
+    host_ns: Annotated[int, Field(ge=0, lt=2**63)]
+    seconds: Annotated[float, Field(gt=0)]  # of the window
+
+
 class StopAt(_Message):
     """The window ends before this index of the reference stream."""
 
@@ -242,6 +252,17 @@ class Delay(BaseModel):
     p99_ms: Annotated[float, Field(ge=0)]
 
 
+class Clean(BaseModel):
+    """What the window has come to so far, by one stream's mask lattice."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    clean_s: Annotated[int, Field(ge=0)]  # of the seconds so far
+    judged_s: Annotated[int, Field(ge=0)]
+    window_clean_s: Annotated[int, Field(ge=0)]  # of the canonical window
+    bad: list[Text]  # channels
+
+
 class Verdicts(_Message):
     """What the checks of a worker say now about one stream, or several."""
 
@@ -249,6 +270,7 @@ class Verdicts(_Message):
     verdicts: list[Judged]
     lost: dict[str, int] = Field(default_factory=dict)  # stream -> samples it came too late for
     delays: dict[str, Delay] = Field(default_factory=dict)  # of each stream that delivered
+    clean: dict[str, Clean] = Field(default_factory=dict)  # of electrical streams since t0
 
 
 class Failed(_Message):
@@ -276,7 +298,7 @@ class Pong(_Message):
 
 Request = Hello | Status | Start | ConfirmStart | Note | Event | Abort | Result | Stop
 Reply = Ok | Error
-ToWorker = Go | Settle | Record | StopAt | Abort | Quit | Ping
+ToWorker = Go | Settle | Record | Anchor | StopAt | Abort | Quit | Ping
 FromWorker = Ready | Progress | Log | Verdicts | Failed | Done | Pong
 Message = Request | Reply | Telemetry | ToWorker | FromWorker
 

@@ -1,0 +1,128 @@
+"""Our checks of one electrical stream as the watcher sees them: one pass, many verdicts.
+
+A formula that raises is UNKNOWN and, after three times in a row, switched off; a pass that raises
+makes all of them so. Either is told, and neither ends the watcher.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tenmin.checks.bank import Bank
+from tenmin.checks.contract import MAX_TEXT
+from tenmin.checks.second import Second
+from tenmin.checks.setting import Setting
+from tenmin.ring import Piece
+from tenmin.stream import Stream
+from tenmin.verdict import UNKNOWN, Verdict
+
+IN_A_ROW = 3  # exceptions of the pass without a good piece between them
+OLD_S = 2.5  # a verdict about a second that ended longer ago says nothing about now
+
+
+class Judged:
+    """A bank of checks with the watcher's interface.
+
+    Parameters
+    ----------
+    stream : Stream
+    setting : Setting
+
+    Attributes
+    ----------
+    name : str
+        Of its faults.
+    bank : Bank or None
+        None once it is switched off.
+    seconds : list of Second
+        Judged since the owner emptied it.
+    faults : list of str
+        Exceptions since the owner emptied it.
+    """
+
+    name = "quality"
+
+    def __init__(self, stream: Stream, setting: Setting) -> None:
+        self.stream = stream
+        self.bank: Bank | None = Bank(stream, setting)
+        self.seconds: list[Second] = []
+        self.faults: list[str] = []
+        self._names = [unit.parameters.name for unit in self.bank.units]
+        self._row = 0
+        self._judged_s: float | None = None  # host time of the newest second
+        self._skipped = 0
+        self._why = ""
+
+    def feed(self, piece: Piece) -> None:
+        """Take the next piece of the stream."""
+        if self.bank is None:
+            return
+        try:
+            seconds = self.bank.feed(piece)
+        except MemoryError:
+            raise
+        except Exception as error:  # a fault of ours must not end the others
+            self._failed(error)
+            return
+        self._row = 0
+        self.faults += self.bank.faults
+        self.bank.faults.clear()
+        if seconds:
+            self.seconds += seconds
+            self._judged_s = piece.host_ns * 1e-9
+
+    def _failed(self, error: Exception) -> None:
+        self._why = f"{type(error).__name__}: {error}"[:MAX_TEXT]
+        self.faults.append(self._why)
+        self._row += 1
+        if self._row >= IN_A_ROW:
+            self.bank = None
+
+    def skipped(self, n: int) -> None:
+        """`n` samples before the next piece were overwritten before they could be seen."""
+        self._skipped += n
+        if self.bank is not None:
+            self.bank.skipped(n)
+
+    def spoilt(self, n: int) -> None:
+        """The last piece, of `n` samples, was overwritten while it was looked at."""
+        self._skipped += n
+        if self.bank is not None:
+            self.bank.spoilt()
+
+    def restart(self) -> None:
+        """The recording begins; t0 follows, see `anchor`."""
+
+    def anchor(self, origin: int) -> None:
+        """The block's t0 is device index `origin`."""
+        if self.bank is not None:
+            self.bank.anchor(origin)
+
+    def verdicts(self, now_s: float) -> list[Verdict]:
+        """The newest verdict of every check."""
+        skipped, self._skipped = self._skipped, 0
+        if self.bank is None:
+            return self._unknown(f"Switched off for this stream: {self._why}")
+        if skipped:
+            return self._unknown(f"The checks were too slow: {skipped} samples were not seen.")
+        if self._judged_s is None or now_s - self._judged_s > OLD_S:
+            return self._unknown("No whole second has come.")
+        return self.bank.verdicts()
+
+    def _unknown(self, why: str) -> list[Verdict]:
+        return [Verdict(name, self.stream.name, UNKNOWN, action=why) for name in self._names]
+
+    def clean(self, seconds: int) -> dict[str, Any] | None:
+        """What the block has come to since t0, and its window of so many seconds."""
+        if self.bank is None or not self.bank.anchored:
+            return None
+        lattice = self.bank.lattice
+        bad = np.flatnonzero(self.bank.bad_channels(0))
+        return {
+            "clean_s": lattice.clean_s(0),
+            "judged_s": lattice.judged_s(0),
+            "window_clean_s": lattice.clean_s(0, seconds),
+            "bad": [self.stream.channels[c] for c in bad],
+        }
