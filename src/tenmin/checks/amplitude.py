@@ -123,17 +123,25 @@ class HighFrequencyRatio:
 
 
 class Window:
-    """The samples of the last seconds in a row."""
+    """The samples of the last seconds in a row, from where each channel was at their beginning.
+
+    They are kept by channel and in float32, as `tenmin.checks.robust` sorts them: to turn ten
+    seconds around in every second took longer than sorting them.
+    """
 
     def __init__(self, n: int) -> None:
         self._parts: deque[np.ndarray] = deque(maxlen=n)
+        self._zero = np.zeros(0)
         self._next: int | None = None
 
     def add(self, second: Second, samples: np.ndarray) -> np.ndarray | None:
-        """All samples of the window, once it is full; a gap empties it."""
+        """All samples of the window, (n_samples, n_channels), once it is full; a gap empties it."""
         if not second.whole or second.number != self._next:
             self._parts.clear()
         self._next = second.number + 1
-        if second.whole:
-            self._parts.append(samples)
-        return np.concatenate(self._parts) if len(self._parts) == self._parts.maxlen else None
+        if second.whole and len(samples):
+            if not self._parts:
+                self._zero = np.nan_to_num(samples[0])
+            self._parts.append(np.ascontiguousarray((samples - self._zero).T, np.float32))
+        full = len(self._parts) == self._parts.maxlen
+        return np.concatenate(self._parts, axis=1).T if full else None

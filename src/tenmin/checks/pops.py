@@ -162,14 +162,16 @@ class Steps:
         found = []
         for c in np.flatnonzero(beyond.any(axis=0) & ~noisy).tolist():
             free = self._free.get(c, -len(both))
-            for i in (np.flatnonzero(beyond[:, c]) + w).tolist():
-                at = i - len(tail)
-                if at < free:
-                    continue
-                step = float(np.median(both[i : i + w, c]) - np.median(both[i - w : i, c]))
-                if abs(step) > least[c]:
-                    found.append((at, c, step))
-                    free = at + w
+            at = np.flatnonzero(beyond[:, c]) + w
+            windows = np.lib.stride_tricks.sliding_window_view(both[:, c], w)
+            steps = np.median(windows[at], axis=1) - np.median(windows[at - w], axis=1)
+            large = np.abs(steps) > least[c]
+            for i, step in zip(
+                (at[large] - len(tail)).tolist(), steps[large].tolist(), strict=True
+            ):
+                if i >= free:
+                    found.append((i, c, step))
+                    free = i + w
             self._free[c] = free
         self._free = {c: free - len(samples) for c, free in self._free.items() if free > 0}
         return found, noisy
