@@ -37,7 +37,7 @@ class Pupil(Extractor):
         super().__init__(origin_s)
         own = self._own = rules["pupil"]
         self._jumps: deque[np.ndarray] = deque(maxlen=round(own["jump_window_s"] * TICKS_PER_S))
-        self._area, self._bad_s = NAN, -math.inf
+        self._area, self._area_s, self._bad_s = NAN, -math.inf, -math.inf
 
     def bin(self, tick: int, times: np.ndarray, samples: np.ndarray) -> tuple[float, ...]:
         return (self._size(times, samples) if len(samples) else NAN,)
@@ -48,28 +48,32 @@ class Pupil(Extractor):
         if samples.shape[1] > 1:
             good &= samples[:, 1] >= self._own["likelihood"]
         area = np.where(good, size, np.nan) ** 2
-        good &= ~self._jumped(area)
+        good &= ~self._jumped(times, area)
         for i in np.flatnonzero(~good):
             self._bad_s = float(times[i])
             good[i:] &= times[i:] - times[i] > self._own["pad_s"]
         good &= times - self._bad_s > self._own["pad_s"]
         return float(size[good].mean()) if good.any() else NAN
 
-    def _jumped(self, area: np.ndarray) -> np.ndarray:
-        """Frames whose area leaps from the one before."""
-        before = np.concatenate([[self._area], area[:-1]])
-        steps = area - before
-        if np.isfinite(area).any():
-            self._area = float(area[np.isfinite(area)][-1])
+    def _jumped(self, times: np.ndarray, area: np.ndarray) -> np.ndarray:
+        """Frames whose area leaps from the last good one, until it comes back or for 1 s."""
         past = np.concatenate(self._jumps) if self._jumps else np.empty(0)
-        finite = steps[np.isfinite(steps)]
-        if len(finite):
-            self._jumps.append(finite)
-        if len(past) < TICKS_PER_S:
-            return np.zeros(len(area), bool)
-        sd = MAD_TO_SIGMA * float(np.median(np.abs(past - np.median(past))))
-        most = np.maximum(self._own["jump_sd"] * sd, self._own["jump_least"] * np.abs(before))
-        return np.abs(steps) > most
+        sd = np.inf
+        if len(past) >= TICKS_PER_S:
+            sd = MAD_TO_SIGMA * float(np.median(np.abs(past - np.median(past))))
+        out, steps = np.zeros(len(area), bool), []
+        for i in np.flatnonzero(np.isfinite(area)):
+            step = float(area[i]) - self._area
+            most = max(self._own["jump_sd"] * sd, self._own["jump_least"] * self._area)
+            old = float(times[i]) - self._area_s > self._own["fill_s"]
+            out[i] = abs(step) > most and not old
+            if not out[i]:
+                if known(step) and not old:
+                    steps.append(step)
+                self._area, self._area_s = float(area[i]), float(times[i])
+        if steps:
+            self._jumps.append(np.array(steps))
+        return out
 
 
 class Place:
