@@ -9,10 +9,26 @@ from collections.abc import Sequence
 from multiprocessing import get_context
 from typing import Any
 
-from tests.scoring import bad, electrodes, false_alarms, line, table, timing
+from tests.scoring import (
+    arousal,
+    bad,
+    electrodes,
+    eyes,
+    false_alarms,
+    imaging,
+    line,
+    patch,
+    real,
+    real_clocks,
+    real_eyes,
+    table,
+    timing,
+)
 from tests.scoring.score import SEEDS, NotBuilt, Scenario, Scored, score
 
-MODULES = (electrodes, line, bad, timing, false_alarms)
+MODULES = (electrodes, line, bad, timing, eyes, imaging, patch, arousal, false_alarms)
+REAL = "real"
+RECORDINGS = (*real.FILES, *real_eyes.FILES, *real_clocks.FILES)
 
 
 def all_scenarios() -> list[Scenario]:
@@ -52,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--list", action="store_true", help="name the scenarios")
     options = parser.parse_args(argv)
     scenarios = all_scenarios()
-    names = [s.name for s in scenarios]
+    names = [*(s.name for s in scenarios), REAL]
     if options.list:
         print("\n".join(names))
         return 0
@@ -71,7 +87,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         missed |= any(s.passed is False for s in scored)
         if not options.tune:
             table.keep(scenario, scored)
+    if not options.tune and (options.only is None or REAL in options.only):
+        look_at_recordings()
     return 1 if missed else 0
+
+
+def look_at_recordings() -> None:
+    """Put what the checks say of the real recordings into the page."""
+    rows, missing = real.look(RECORDINGS)
+    for row in rows:
+        print(" | ".join(row.values()))
+    if missing:
+        print(f"NOT LOOKED AT, there is nothing at {real.DATA}: {', '.join(missing)}")
+    table.keep_real(rows, missing)
 
 
 if __name__ == "__main__":

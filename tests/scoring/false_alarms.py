@@ -37,7 +37,9 @@ class Alarms:
         self.seconds += 1
         for unit in bank.units:
             name, codes = unit.parameters.name, unit.codes
-            if not unit.by_channel:  # it raises one alarm, not one for each channel
+            if not getattr(
+                unit, "by_channel", True
+            ):  # it raises one alarm, not one for each channel
                 codes = codes.max(keepdims=True)
             before = self._before.get(name, np.zeros_like(codes))
             counts = self.onsets.setdefault(name, [0, 0])

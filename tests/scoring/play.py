@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from tenmin.checks.bank import OF_KIND, Bank
 from tenmin.checks.judge import FAIL_CODE, WARN_CODE
 from tenmin.checks.lattice import Lattice
 from tenmin.checks.setting import Setting
+from tenmin.checks.unit import Unit
 from tenmin.counter import Indexer, Run
 from tenmin.ring import Piece, Ring
 from tenmin.stream import Chunk, Stream
@@ -155,6 +157,7 @@ def watch(
     *,
     only: tuple[str, ...] | None = None,
     settle_s: float = 0.0,
+    extra: tuple[type[Any], ...] = (),
     each: Callable[[Bank], None] | None = None,
 ) -> Seen:
     """Play chunks of a stream through the ring and its checks.
@@ -166,10 +169,17 @@ def watch(
     settle_s : float
         The block begins so long after index 0; nothing before it is noted, and all times are
         counted from there.
+    extra : tuple of type
+        Formulas that run even where the bank would not take them.
     each : callable, optional
         Called after every second with the bank.
     """
     bank = Bank(stream, setting)
+    there = {unit.parameters.name for unit in bank.units}
+    for kind in extra:
+        if kind.name not in there:
+            told = setting.parameters[kind.name]
+            bank.units.append(Unit(kind(stream, told, bank.shared), stream, told))
     if only is not None:
         bank.units = [unit for unit in bank.units if unit.parameters.name in only]
     seen = Seen(stream)
