@@ -61,12 +61,18 @@ def states(ticks):
 
 
 @functools.cache
-def tracks(seed, names=EVERYTHING):
-    """(true codes, live states, final states, live ticks)."""
+def track(seed, names=EVERYTHING):
+    """(true codes, live states, live ticks)."""
     code, columns = mouse(seed)
-    times, rows = ticks_of(columns, names)
-    told = live(times, rows)
-    return code, states(told), states(finish(times, rows, RULES).ticks), told
+    told = live(*ticks_of(columns, names))
+    return code, states(told), told
+
+
+@functools.cache
+def final_track(seed, names=EVERYTHING):
+    """(true codes, final states)."""
+    code, columns = mouse(seed)
+    return code, states(finish(*ticks_of(columns, names), RULES).ticks)
 
 
 def kappa(truth, told):

@@ -13,7 +13,7 @@ from tenmin.checks.arousal.final import (
     rem_like,
     without_short,
 )
-from tests.checks.arousal.mice import RULES, live, states, ticks_of, tracks
+from tests.checks.arousal.mice import RULES, final_track, live, states, ticks_of, track
 
 GIVEN = Thresholds.of(RULES)
 TIMES = np.arange(1, 401) * 0.1
@@ -85,7 +85,7 @@ def test_moving_back_raises_the_score_of_drowsiness():
         both = ((truth == 2) & (told == 2)).sum()
         return 2 * both / ((truth == 2).sum() + (told == 2).sum())
 
-    found = [(f1(truth, a), f1(truth, b)) for truth, a, b, _ in map(tracks, range(1, 6))]
+    found = [(f1(*track(seed)[:2]), f1(*final_track(seed))) for seed in range(1, 6)]
     before, after = np.mean(found, axis=0)
     assert after > before + 0.05
 

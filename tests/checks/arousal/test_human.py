@@ -110,6 +110,24 @@ def test_a_spindle_over_alpha_is_not():
     assert last((30, {}), (20, {"spindle": 1.0})) == 3
 
 
+SLOW = {"delta_fraction": 0.85, "alpha_fraction": 0.07}
+
+
+def test_slow_waves_that_last_are_sleep_whatever_the_signs():
+    _, human = play((30, {}), (30, {**SLOW, "blink_rate": 0.0}))
+    told = [epoch.state for epoch in human.epochs[-30:]]
+    assert told == [0] * 14 + [1] * 16
+
+
+def test_slow_waves_with_blinks_are_drift_and_unknown():
+    assert last((30, {}), (40, SLOW)) == 0
+
+
+def test_somebody_who_sleeps_from_the_start_is_never_said_to_be_awake():
+    asleep = Personal(0.2, 0.02, 0.85, 0.03, 10.0, 0.07, 65.0)
+    assert 3 not in {tick.state for tick in play((60, SLOW), own=asleep)[0]}
+
+
 def test_without_own_levels_nobody_is_said_to_be_awake():
     assert last((60, {}), own=Personal()) == 0
 

@@ -94,6 +94,13 @@ def test_a_missing_camera_lowers_the_confidence_and_running_is_still_told():
     assert np.mean(told[truth == 5] == 5) > 0.8
 
 
+def test_a_block_whose_features_were_kept_has_the_same_final_track():
+    _, live, final = session()
+    settling = sum(t <= SETTLE_S for t in live.times)
+    again = Arousal.again(ANIMAL, live.times, live.raw, settling, RULES)
+    assert again.close() == final
+
+
 def test_rows_of_both_tracks_cover_the_block():
     _, arousal, final = session()
     for ticks in (arousal.live, final):

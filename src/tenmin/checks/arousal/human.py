@@ -190,7 +190,7 @@ class Human:
         self._moving: deque[float] = deque(maxlen=round(r["active_s"] / TICK_S))
         self.epochs: list[Epoch] = []
         self._recent: deque[int] = deque(maxlen=round(r["majority_s"]))
-        self._drowsy_s = 0
+        self._drowsy_s = self._slow_s = 0
         self._candidate = self._state = UNKNOWN
         self._since, self._n = NAN, 0
 
@@ -230,9 +230,13 @@ class Human:
     def _state_of(self, f: Features, moving: float, found: dict[str, bool]) -> int:
         r = self.rules["human"]
         if moving >= r["active_share"]:
-            self._drowsy_s = 0
+            self._drowsy_s = self._slow_s = 0
             return ACTIVE_WAKE
         dominated = self._signs.dominated(f)
+        slow = f.delta_fraction > r["slow_ratio"] * f.alpha_fraction
+        self._slow_s = self._slow_s + 1 if slow and dominated and not f.blink_rate > 0 else 0
+        if self._slow_s >= r["asleep_s"]:
+            return ASLEEP
         if f.spindle > 0 and dominated:
             return ASLEEP
         if sum(found.values()) >= 2:
@@ -243,7 +247,7 @@ class Human:
         blinks = f.blink_rate != 0 or self._signs.eyes == CLOSED
         fallen = self._signs.eyes == CLOSED and found.get("alpha", False)
         quiet = "theta" in found and not found["theta"] and not found.get("sem", False)
-        return QUIET_WAKE if quiet and blinks and not fallen else UNKNOWN
+        return QUIET_WAKE if quiet and blinks and not fallen and not slow else UNKNOWN
 
     def _decide(self, t: float) -> None:
         self._recent.append(self.epochs[-1].state)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -79,6 +81,40 @@ class Arousal:
         self._scale: Scale | None = None
         self._tracker = self._new()
         self._place = Place(self.rules)
+
+    @classmethod
+    def again(
+        cls,
+        kind: str,
+        times: Sequence[float],
+        raw: Sequence[Features],
+        settling: int,
+        rules: Ruleset | None = None,
+        eyes: str = human.OPEN,
+    ) -> Arousal:
+        """A block whose features were kept: it can be closed, and has no live track.
+
+        Parameters
+        ----------
+        kind : str
+        times : sequence of float
+            Of the ticks, seconds.
+        raw : sequence of Features
+            As `raw` of the one that saw them.
+        settling : int
+            How many of them came before the block began.
+        rules : Ruleset, optional
+        eyes : str
+        """
+        made = cls(kind, rules, eyes)
+        made.times, made.raw = list(times), list(raw)
+        made._has_pupil = any(known(f.pupil_size) for f in raw)
+        own, n = made.rules["settle"], len(raw)
+        frozen = max(settling + 1, math.ceil(own["freeze_s"] / TICK_S - 1e-6))
+        made._n_settle = frozen if frozen <= n else n - n % round(own["every_s"] / TICK_S)
+        if made._n_settle:
+            made._estimate(made.raw[: made._n_settle])
+        return made
 
     def _new(self) -> Animal | Human | Anaesthetised | Network:
         if self.kind == HUMAN:
