@@ -10,10 +10,14 @@ from tenmin.errors import RigError, UnknownName
 from tenmin_simulators.options import arguments
 
 MODULES = {
+    "camera": "camera",
+    "environment": "environment",
     "frame_trigger": "frame_trigger",
     "human-eeg": "human_eeg",
+    "imaging": "imaging",
     "lsl": "lsl",
     "mouse": "mouse",
+    "patch": "patch",
     "quick": "quick",
     "treadmill": "treadmill",
 }

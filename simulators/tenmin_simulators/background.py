@@ -192,6 +192,17 @@ def _band_noise(
     return noise[:n] / noise.std()
 
 
+def band_loop(
+    rng: np.random.Generator, n: int, rate_hz: float, band_hz: tuple[float, float], columns: int = 1
+) -> np.ndarray:
+    """Gaussian noise of a band, (n, columns), unit variance, without a seam between its ends."""
+    f = np.fft.rfftfreq(n, 1.0 / rate_hz)
+    inside = (f >= band_hz[0]) & (f <= band_hz[1])
+    parts = rng.standard_normal((2, len(f), columns))
+    noise = np.fft.irfft((parts[0] + 1j * parts[1]) * inside[:, None], n, axis=0)
+    return noise / noise.std(axis=0)
+
+
 def bursts(
     rng: np.random.Generator,
     n: int,
@@ -260,6 +271,49 @@ def line(
         falling = np.clip((offset - t) / ramp_s, 0, 1) if ramp_s else (t < offset)
         gain += rms * np.sqrt(2.0) * np.minimum(rising, falling)
     return gain * wave
+
+
+def hum(
+    rng: np.random.Generator,
+    samples: np.ndarray,
+    rate_hz: float,
+    density: float,
+    *,
+    levels_db: Sequence[float] = (6.0, 8.0, 12.0, 20.0),
+    lasting_s: tuple[float, float] = (15.0, 30.0),
+    apart_s: float = 20.0,
+    mains_hz: float = 50.0,
+    ramp_s: float = 0.2,
+    channels: Sequence[int] = (),
+) -> list[Event]:
+    """Add episodes of mains hum to samples in place, in a random order of their levels (G5).
+
+    Parameters
+    ----------
+    samples : ndarray, (n, n_channels), floating
+    density : float
+        Power beside the line, unit**2/Hz; `line_rms` makes of it what reads as a level.
+    levels_db : sequence of float
+        One episode each, at random times in equal parts of the record, `apart_s` apart.
+    channels : sequence of int
+        Which hum; all without any.
+
+    Returns
+    -------
+    list of Event
+        Magnitude is the level in dB; the onset is where the ramp begins.
+    """
+    slot = len(samples) / rate_hz / max(len(levels_db), 1)
+    events, episodes = [], []
+    for k, level in enumerate(rng.permutation(np.asarray(levels_db, np.float64)).tolist()):
+        length = min(rng.uniform(*lasting_s), 0.8 * slot)
+        onset = k * slot + rng.uniform(0.0, max(0.0, slot - length - apart_s))
+        episodes.append((onset, onset + length, line_rms(density, level)))
+        events.append(Event("line", tuple(channels), onset, onset + length, level))
+    wave = line(0, len(samples), rate_hz, episodes, mains_hz=mains_hz, ramp_s=ramp_s)
+    columns = list(channels) if channels else slice(None)
+    samples[:, columns] += wave[:, None].astype(samples.dtype)
+    return events
 
 
 def line_rms(density: float, level_db: float) -> float:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
+
+from tenmin_simulators.options import Fault
 
 LATTICE_S = 0.1
 PUPIL_LAG_S = 1.5  # science E.1 G12
@@ -12,6 +15,7 @@ BEHAVIOUR_S = 7200.0  # after this a rig's animal begins anew
 
 DROWSY, QUIET_WAKE, ACTIVE_WAKE, LOCOMOTION = 2, 3, 4, 5
 CODES = (QUIET_WAKE, ACTIVE_WAKE, LOCOMOTION, DROWSY)
+CODE_OF = {"drowsy": DROWSY, "quiet": QUIET_WAKE, "active": ACTIVE_WAKE, "run": LOCOMOTION}
 MEAN_S = {3: 25.0, 4: 6.0, 5: 10.0, 2: 30.0}  # science C.3
 LEAST_S = {3: 4.0, 4: 2.0, 5: 2.0, 2: 12.0}  # science C.3
 
@@ -42,7 +46,18 @@ class State:
     code: int
 
 
-@dataclass(frozen=True)
+FOLLOWS = {  # feature: level in each state, lag and SD
+    "speed_cm_s": (SPEED, 0.15, 1.5),
+    "pupil": (PUPIL, PUPIL_LAG_S, 0.03),
+    "motion": (MOTION, 0.2, 0.4),
+    "delta": (DELTA, 0.5, 0.4),
+    "emg": (EMG, 0.2, 0.4),
+}
+SETTLED_LAGS = 20.0  # after this many lags a forced state has left no trace
+TREMBLE = 0.02  # a standing animal trembles; the belt hardly moves
+
+
+@dataclass
 class Behaviour:
     """States and features on a lattice of 0.1 s.
 
@@ -56,6 +71,8 @@ class Behaviour:
         Speed; pupil from 0 to 1 of its range; z scores.
     position_cm : ndarray, (n,), float64
         Way run until each point.
+    linear : dict of str to ndarray
+        Features before what bounds them; by it a state can be forced later on.
     """
 
     states: tuple[State, ...]
@@ -66,6 +83,7 @@ class Behaviour:
     delta: np.ndarray
     emg: np.ndarray
     position_cm: np.ndarray
+    linear: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     @property
     def duration_s(self) -> float:
@@ -84,6 +102,49 @@ class Behaviour:
             after = np.where(high == 0, end, after)
             return turns * end + values[low] + (after - values[low]) * (within - low)
         return values[low] + (after - values[low]) * (within - low)
+
+    def force(self, onset_s: float, offset_s: float, code: int) -> None:
+        """Let the animal be in a state for a while; features follow as they always do.
+
+        Nothing changes at or before `onset_s`: the state begins at the next but one point of the
+        lattice.
+        """
+        first = (int(np.ceil(onset_s / LATTICE_S)) + 1) % len(self.code)
+        last = min(first + max(1, round((offset_s - onset_s) / LATTICE_S)), len(self.code))
+        before = self.code.copy()
+        self.code[first:last] = code
+        for name, (level, lag_s, _) in FOLLOWS.items():
+            table = _table(level)
+            stop = min(len(self.code), last + round(SETTLED_LAGS * lag_s / LATTICE_S))
+            push = (table[self.code[first:stop]] - table[before[first:stop]]).tolist()
+            keep, moved = np.exp(-LATTICE_S / lag_s), 0.0
+            for i, change in enumerate(push):
+                moved = keep * moved + (1.0 - keep) * change
+                self.linear[name][first + i] += moved
+        self._bound(first)
+        stay = State(round(first * LATTICE_S, 1), round(last * LATTICE_S, 1), code)
+        self.states = tuple(_forced(self.states, stay))
+
+    def takes(self) -> dict[str, Callable[[Fault, int, float], None]]:
+        """Kinds of faults that put the animal into a state, for a `Sender`."""
+
+        def take(fault: Fault, first: int, rig_s: float) -> None:
+            self.force(rig_s, rig_s + fault.value, CODE_OF[fault.kind])
+
+        return dict.fromkeys(CODE_OF, take)
+
+    def _bound(self, first: int = 0) -> None:
+        """The features from their linear parts, from a point on."""
+        after = slice(first, None)
+        for name in ("motion", "delta", "emg"):
+            getattr(self, name)[after] = self.linear[name][after]
+        speed = self.linear["speed_cm_s"][after].copy()
+        speed[self.code[after] != LOCOMOTION] *= TREMBLE
+        self.speed_cm_s[after] = np.abs(speed)
+        self.pupil[after] = np.clip(self.linear["pupil"][after], 0.0, 1.0)
+        start = self.position_cm[first]
+        way = np.concatenate(([0.0], np.cumsum(self.speed_cm_s[after])[:-1])) * LATTICE_S
+        self.position_cm[after] = start + way
 
     def states_until(self, t_s: float) -> list[list[float | int]]:
         """(onset, offset, code) of what has begun by `t_s`."""
@@ -111,28 +172,41 @@ def behave(rng: np.random.Generator, duration_s: float = BEHAVIOUR_S) -> Behavio
     code = np.empty(n, np.int8)
     for stay in stays:
         code[round(stay.onset_s / LATTICE_S) : round(stay.offset_s / LATTICE_S)] = stay.code
-    speed = _driven(rng, code, SPEED, 0.15, 1.5)
-    speed[code != LOCOMOTION] *= 0.02  # a standing animal trembles; the belt hardly moves
-    speed = np.abs(speed)
-    return Behaviour(
-        states=stays,
-        code=code,
-        speed_cm_s=speed,
-        pupil=np.clip(_driven(rng, code, PUPIL, PUPIL_LAG_S, 0.03), 0.0, 1.0),
-        motion=_driven(rng, code, MOTION, 0.2, 0.4),
-        delta=_driven(rng, code, DELTA, 0.5, 0.4),
-        emg=_driven(rng, code, EMG, 0.2, 0.4),
-        position_cm=np.concatenate(([0.0], np.cumsum(speed)[:-1])) * LATTICE_S,
-    )
+    linear = {name: _driven(rng, code, *how) for name, how in FOLLOWS.items()}
+    empty = {name: np.zeros(n) for name in (*FOLLOWS, "position_cm")}
+    animal = Behaviour(stays, code, linear=linear, **empty)
+    animal._bound()
+    return animal
+
+
+def _forced(stays: Sequence[State], new: State) -> Iterator[State]:
+    """The stays with a new one in the place of what it covers; neighbours alike are joined."""
+    cut = [State(s.onset_s, min(s.offset_s, new.onset_s), s.code) for s in stays]
+    cut += [new]
+    cut += [State(max(s.onset_s, new.offset_s), s.offset_s, s.code) for s in stays]
+    cut = sorted((s for s in cut if s.offset_s > s.onset_s), key=lambda s: s.onset_s)
+    last = cut[0]
+    for stay in cut[1:]:
+        if stay.code == last.code:
+            last = State(last.onset_s, stay.offset_s, last.code)
+        else:
+            yield last
+            last = stay
+    yield last
+
+
+def _table(level: dict[int, float]) -> np.ndarray:
+    table = np.zeros(max(level) + 1)
+    for state, value in level.items():
+        table[state] = value
+    return table
 
 
 def _driven(
     rng: np.random.Generator, code: np.ndarray, level: dict[int, float], lag_s: float, sd: float
 ) -> np.ndarray:
     """Each state's level seen through a first-order lag, plus noise with the same lag."""
-    table = np.zeros(max(level) + 1)
-    for state, value in level.items():
-        table[state] = value
+    table = _table(level)
     keep = np.exp(-LATTICE_S / lag_s)
     drive = table[code] * (1.0 - keep)
     kick = rng.standard_normal(len(code)) * sd * np.sqrt(1.0 - keep**2)

@@ -65,7 +65,16 @@ def build(options: SimOptions) -> Rig:
     full = float(np.iinfo(dtype).max) if dtype.startswith("int") else 1e6
     wire, clock = LslWire(info), SampleClock(rate_hz)
     outlet = Sender(
-        "simulated", wire, make, labels, clock, origin, dtype, full_scale=full, seed=options.seed
+        "simulated",
+        wire,
+        make,
+        labels,
+        clock,
+        origin,
+        dtype,
+        electrical=slice(0, n),
+        full_scale=full,
+        seed=options.seed,
     )
     table = lsl_device(outlet) | {"counter_channel": COUNTER, "primary": True}
     return Rig("lsl", f"lsl:{info.source_id}", [outlet], [table], origin)

@@ -96,6 +96,10 @@ class MarkerSender:
         self.events.append(dict(event))
         self._next_ns = now_ns + self._wait_ns()
 
+    def natural(self) -> list[dict[str, Any]]:
+        """Nothing beside its events."""
+        return []
+
     def truth(self) -> dict[str, Any]:
         """How many went out."""
         return {"rate_hz": 0.0, "ppm": 0.0, "sent": self._sent}

@@ -6,21 +6,26 @@ Every device has a sampling clock of its own; the truth file says how much each 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
 from tenmin_simulators import treadmill
 from tenmin_simulators.behaviour import PUPIL_MM, Behaviour, behave
+from tenmin_simulators.eyes import Lids
 from tenmin_simulators.options import Fault, SimOptions
 from tenmin_simulators.play import Rig, play
 from tenmin_simulators.probe import lsl_device, probe_device, probe_sender, source_id
 from tenmin_simulators.sender import Origin, Sender
 from tenmin_simulators.timing import SampleClock
+from tenmin_simulators.truth import Event
 from tenmin_simulators.wires import LslWire, OutletInfo
 
 CHANNELS, RATE_HZ = 384, 30_000.0
 UNITS = 128  # science E.1 G4
 EYE_HZ, EYE_PPM = 60.0, 41.0
+BLINKS_PER_MIN, FIRST_BLINK_S = 1.5, 5.0
+SEEN = 0.15  # a pupil that is covered by more than this is not found
 NIDAQ_HZ, NIDAQ_PPM = 10_000.0, 37.0
 FRAMES_HZ, FRAMES_PPM = 30.0, -12.0
 FRAME_PULSE_S = 0.005
@@ -76,15 +81,28 @@ def eye_sender(origin: Origin, options: SimOptions, behaviour: Behaviour) -> Sen
     """Pupil and face features, 60 a second, on an LSL outlet called ``eye``."""
     noise = np.random.default_rng((options.seed, 3)).standard_normal((6007, 2))
     small, large = PUPIL_MM
+    lids = Lids(np.random.default_rng((options.seed, 10)), BLINKS_PER_MIN, from_s=FIRST_BLINK_S)
 
     def make(first: int, n: int, t_s: float) -> np.ndarray:
         t = t_s + np.arange(n) / EYE_HZ
         rough = noise[np.arange(first, first + n) % len(noise)]
+        shut = lids.closed((first + np.arange(n)) / EYE_HZ)
         out = np.empty((n, 3), np.float32)
-        out[:, 0] = small + (large - small) * behaviour.at("pupil", t) + 0.005 * rough[:, 0]
+        pupil = small + (large - small) * behaviour.at("pupil", t)
+        out[:, 0] = pupil * (1.0 - 0.7 * shut) + 0.005 * rough[:, 0]
         out[:, 1] = np.exp(0.5 * (behaviour.at("motion", t) + 0.1 * rough[:, 1]))
-        out[:, 2] = 1.0
+        out[:, 2] = np.where(shut > SEEN, 0.3, 1.0)
         return out
+
+    def take(fault: Fault, first: int, rig_s: float) -> None:
+        onset = first / EYE_HZ
+        if fault.kind == "blink":
+            lids.blink(onset, peak_uv=0.0)
+        else:
+            lids.close(onset, onset + fault.value)
+
+    def happened(t_s: float) -> list[Event]:
+        return [replace(event, magnitude=0.0) for event in lids.events_until(t_s)]
 
     info = OutletInfo(
         name="eye",
@@ -97,9 +115,18 @@ def eye_sender(origin: Origin, options: SimOptions, behaviour: Behaviour) -> Sen
         types=["Diameter", "MotionEnergy", "Confidence"],
         acquisition={"manufacturer": "tenmin", "model": "simulated camera"},
     )
-    clock = SampleClock(EYE_HZ, EYE_PPM)
-    wire = LslWire(info)
-    return Sender("eye", wire, make, info.channels, clock, origin, "float32", seed=options.seed)
+    return Sender(
+        name="eye",
+        wire=LslWire(info),
+        make=make,
+        channels=info.channels,
+        clock=SampleClock(EYE_HZ, EYE_PPM),
+        origin=origin,
+        dtype="float32",
+        seed=options.seed,
+        takes={"blink": take, "eyes_closed": take},
+        happened=happened,
+    )
 
 
 def nidaq_sender(origin: Origin, options: SimOptions, microscope: Microscope) -> Sender:
@@ -137,6 +164,7 @@ def build(options: SimOptions) -> Rig:
         seconds=(1.5, 1.1),
         behaviour=behaviour,
     )
+    probe.takes = behaviour.takes()
     belt = treadmill.sender(origin, options, behaviour)
     eye = eye_sender(origin, options, behaviour)
     microscope = Microscope(origin)

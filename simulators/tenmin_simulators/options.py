@@ -24,11 +24,49 @@ FAULTS = {
     "line": ("DB", "[STREAM]"),
     "drift": ("PPM", "[STREAM]"),
     "jitter": ("MS", "[STREAM]"),
+    # electrodes
+    "hum": ("DB", "S", "[STREAM]"),
+    "flat": ("CHANNEL", "S", "[STREAM]"),
+    "clip": ("CHANNEL", "S", "[STREAM]"),
+    "pop": ("CHANNEL", "SIGMA", "[STREAM]"),
+    "white": ("CHANNEL", "[STREAM]"),
+    "high_impedance": ("CHANNEL", "[STREAM]"),
+    "bridge": ("CHANNEL", "CHANNEL", "[STREAM]"),
+    "outside": ("N", "[STREAM]"),
+    # people and animals
+    "muscle": ("S", "[STREAM]"),
+    "blink": ("[STREAM]",),
+    "eyes_closed": ("S", "[STREAM]"),
+    "sem": ("S", "[STREAM]"),
+    "drowsy": ("S", "[STREAM]"),
+    "quiet": ("S", "[STREAM]"),
+    "active": ("S", "[STREAM]"),
+    "run": ("S", "[STREAM]"),
+    # cameras and microscopes
+    "exposure": ("PERCENT", "[STREAM]"),
+    "shift": ("UM", "[STREAM]"),
+    "focus": ("UM", "[STREAM]"),
+    "overexpose": ("S", "[STREAM]"),
+    # patch clamp
+    "access": ("MOHM", "[STREAM]"),
+    "seal": ("MOHM", "[STREAM]"),
+    "ljp": ("MV", "[STREAM]"),
+    # surroundings
+    "lux": ("PERCENT", "[STREAM]"),
+    "sound": ("DB", "S", "[STREAM]"),
+    "warm": ("KELVIN", "[STREAM]"),
 }
 UNTIMED = ("drift", "jitter")  # these may stand without @SECONDS: they then hold from the start
-PLURALS = {"N": "a whole number of samples above 0", "S": "seconds above 0", "DB": "dB above 0"}
+PLURALS = {"N": "a whole number above 0", "S": "seconds above 0", "DB": "dB above 0"}
 PLURALS |= {"PPM": "parts per million between -10000 and 10000", "MS": "milliseconds above 0"}
-PLURALS |= {"CHANNEL": "a channel's label or number"}
+PLURALS |= {"CHANNEL": "a channel's label or number", "SIGMA": "a number other than 0"}
+PLURALS |= {
+    "PERCENT": "percent of change above -100",
+    "UM": "micrometres, not 0",
+    "MV": "millivolts, not 0",
+}
+PLURALS |= {"MOHM": "megohms above 0", "KELVIN": "kelvins, not 0"}
+SIGNED = ("SIGMA", "UM", "MV", "KELVIN")  # these may be below 0, and not 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +80,16 @@ class Fault:
     at_s : float
         Seconds after the faults' zero.
     value : float
-        Samples, seconds, dB, ppm or ms; 0 where the argument is a channel.
+        The number among its arguments, the first one of two: samples, seconds, dB, ppm …; 0
+        where there is none.
     channel : str
-        Label or number of the channel; empty where the argument is a number.
+        Label or number of the channel; empty where none is named.
     stream : str
         Name of the stream; empty for the primary one.
+    seconds : float
+        The second number, where there are two.
+    other : str
+        The second channel, where there are two.
     """
 
     kind: str
@@ -54,11 +97,26 @@ class Fault:
     value: float = 0.0
     channel: str = ""
     stream: str = ""
+    seconds: float = 0.0
+    other: str = ""
 
     def __str__(self) -> str:
         at = f"@{self.at_s:g}" if self.at_s or self.kind not in UNTIMED else ""
-        stream = f":{self.stream}" if self.stream else ""
-        return f"{self.kind}{at}:{self.channel or format(self.value, 'g')}{stream}"
+        channels, numbers = [self.channel, self.other], [self.value, self.seconds]
+        told = [
+            channels.pop(0) if meaning == "CHANNEL" else f"{numbers.pop(0):g}"
+            for meaning in required(self.kind)
+        ]
+        return ":".join([f"{self.kind}{at}", *told, *([self.stream] if self.stream else [])])
+
+    @property
+    def lasts_s(self) -> float:
+        """The argument that is a duration; 0 where there is none."""
+        meanings = required(self.kind)
+        if "S" not in meanings:
+            return 0.0
+        numbers = [m for m in meanings if m != "CHANNEL"]
+        return (self.value, self.seconds)[numbers.index("S")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,17 +178,29 @@ def parse_fault(text: str) -> Fault:
         wrong.append("@SECONDS is missing")
     elif at_s is None or at_s < 0:
         wrong.append(f"{seconds!r} is not a time: give seconds, 0 or more")
-    meaning = FAULTS[kind][0]
-    if not 1 <= len(parts) <= 2 or not all(parts):
-        wrong.append(f"it needs :{meaning} and may have :STREAM after it")
-    value = 0.0 if meaning == "CHANNEL" or not parts else _amount(meaning, parts[0])
-    if value is None:
-        wrong.append(f"{parts[0]!r} is not {PLURALS[meaning]}")
+    meanings = required(kind)
+    if not len(meanings) <= len(parts) <= len(meanings) + 1 or not all(parts):
+        needs = f"needs :{':'.join(meanings)} and " if meanings else ""
+        wrong.append(f"it {needs}may have :STREAM after it")
+    numbers, channels = [], []
+    for meaning, part in zip(meanings, parts):
+        if meaning == "CHANNEL":
+            channels.append(part)
+        elif (number := _amount(meaning, part)) is None:
+            wrong.append(f"{part!r} is not {PLURALS[meaning]}")
+        else:
+            numbers.append(number)
     if wrong:
         raise UsageError(f"{text!r}: {'; '.join(wrong)}.", remedy=_known())
-    channel = parts[0] if meaning == "CHANNEL" else ""
-    stream = parts[1] if len(parts) > 1 else ""
-    return Fault(kind, at_s or 0.0, value or 0.0, channel, stream)
+    value, lasting, *_ = *numbers, 0.0, 0.0
+    channel, other, *_ = *channels, "", ""
+    stream = parts[len(meanings)] if len(parts) > len(meanings) else ""
+    return Fault(kind, at_s or 0.0, value, channel, stream, lasting, other)
+
+
+def required(kind: str) -> tuple[str, ...]:
+    """What the arguments mean that a kind of fault cannot go without."""
+    return tuple(meaning for meaning in FAULTS[kind] if not meaning.startswith("["))
 
 
 def parse_faults(texts: Iterable[str]) -> tuple[Fault, ...]:
@@ -154,9 +224,9 @@ def parse_faults(texts: Iterable[str]) -> tuple[Fault, ...]:
 
 def _known() -> str:
     shapes = []
-    for kind, parts in FAULTS.items():
+    for kind in FAULTS:
         at = "" if kind in UNTIMED else "@SECONDS"
-        shapes.append(f"{kind}{at}:{parts[0]}[:STREAM]")
+        shapes.append("".join([kind, at, *(f":{part}" for part in required(kind)), "[:STREAM]"]))
     return f"Known faults: {', '.join(shapes)}."
 
 
@@ -176,6 +246,10 @@ def _amount(meaning: str, text: str) -> float | None:
         return value if abs(value) <= 10_000 else None
     if meaning == "N" and value != int(value):
         return None
+    if meaning in SIGNED:
+        return value if value else None
+    if meaning == "PERCENT":
+        return value if value > -100 and value else None
     return value if value > 0 else None
 
 

@@ -205,7 +205,7 @@ class Player:
             "seed": self.options.seed,
             "origin_host_ns": rig.origin.ns,
             "fault_zero_ns": self.zero_ns if self.zero_ns is not None else rig.origin.ns,
-            "events": [event for s in rig.senders for event in s.events],
+            "events": [event for s in rig.senders for event in (*s.events, *s.natural())],
             "gaps": {s.name: s.gaps for s in rig.senders},
             "clocks": clocks,
             "states": rig.behaviour.states_until(elapsed) if rig.behaviour else [],

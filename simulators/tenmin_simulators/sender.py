@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from tenmin.errors import UsageError
-from tenmin_simulators import background as bg
+from tenmin_simulators.damage import ELECTRICAL, ENDING, STUCK, Apply, Input, damage
 from tenmin_simulators.options import Fault
 from tenmin_simulators.timing import SampleClock
+from tenmin_simulators.truth import Event
 from tenmin_simulators.wires import LslWire, Wire
 
 MOST_ROWS = 8192  # what is sent at once when the computer was busy
@@ -20,6 +21,10 @@ DRAIN_S = 0.1  # before an unplug what was pushed gets this long to leave
 
 # samples [first, first + n), the first one at t_s of the rig's time
 Make = Callable[[int, int, float], np.ndarray]
+# a fault that the generator itself plays, from an index on that stands at t_s of the rig's time
+Take = Callable[[Fault, int, float], None]
+GOING_ON = (*STUCK, "line", "drift", "jitter", "white", "high_impedance", "bridge", "outside")
+DELIVERY = ("gap", "stall", "disconnect", "burst", "duplicate", "reorder", "drift", "jitter")
 
 
 @dataclass
@@ -40,12 +45,11 @@ class Step:
 
 @dataclass(frozen=True)
 class Effect:
-    """A channel that has been wrong since a sample."""
+    """Samples [since, until) are wrong."""
 
-    kind: str  # dead, nan, saturate, line
     since: int
-    column: int = -1
-    value: Any = None
+    until: float
+    apply: Apply
 
 
 @dataclass
@@ -67,6 +71,10 @@ class Sender:
         dB -> RMS in counts of the line that reads so.
     full_scale : float
         What a saturated channel shows.
+    takes : mapping of str to function
+        Kinds of faults that the generator itself plays.
+    happened : function, optional
+        Seconds since the first sample -> what has happened by itself until then.
     facts : dict
         More of the truth about this stream.
     gaps : list of [index, samples]
@@ -85,6 +93,8 @@ class Sender:
     full_scale: float = 32767.0
     mains_hz: float = 50.0
     seed: int = 0
+    takes: Mapping[str, Take] = field(default_factory=dict)
+    happened: Callable[[float], Sequence[Event]] | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=lambda: {"sent": 0, "overflow": 0})
     gaps: list[list[int]] = field(default_factory=list)
@@ -107,19 +117,23 @@ class Sender:
 
     def check(self, fault: Fault) -> str:
         """Why this fault cannot happen to this stream; empty when it can."""
-        if fault.channel and self._column(fault.channel) is None:
-            return f"{fault}: {self.name} has no channel {fault.channel!r}"
-        if fault.kind == "nan" and not self.dtype.startswith("float"):
+        kind = fault.kind
+        for channel in filter(None, (fault.channel, fault.other)):
+            if self._column(channel) is None:
+                return f"{fault}: {self.name} has no channel {channel!r}"
+        if kind == "nan" and not self.dtype.startswith("float"):
             return f"{fault}: {self.name} sends {self.dtype}, which has no NaN"
-        if fault.kind == "line":
+        if kind in ("line", "hum"):
             if self.hum is None:
                 return f"{fault}: {self.name} is not electrical"
-            self.hum(
-                fault.value
-            )  # the power beside the line is measured now, once, not while it runs
-        if fault.kind == "jitter" and not isinstance(self.wire, LslWire):
+            # the power beside the line is measured now, once, not while it runs
+            self.hum(fault.value)
+        if kind in ELECTRICAL and self.electrical is None:
+            return f"{fault}: {self.name} is not electrical"
+        if kind == "jitter" and not isinstance(self.wire, LslWire):
             return f"{fault}: {self.name} sends no time stamps"
-        return ""
+        known = (*DELIVERY, *STUCK, *ELECTRICAL, *ENDING, "line", *self.takes)
+        return "" if kind in known else f"{fault}: {self.name} knows no {kind}"
 
     def place(self, fault: Fault, at_ns: int) -> None:
         """Let a fault happen at a host time, which is now or just past."""
@@ -143,22 +157,49 @@ class Sender:
             self._jitter_s = fault.value * 1e-3
         elif fault.kind == "drift":
             self._drift(fault.value, at_ns)
+        elif fault.kind in self.takes:
+            self.takes[fault.kind](fault, first, onset_s)
         else:
-            column = self._column(fault.channel) if fault.channel else None
-            value = self.hum(fault.value) if fault.kind == "line" and self.hum else None
-            bad = Effect(fault.kind, first, -1 if column is None else column, value)
-            self._effects.append(bad)
+            ends = fault.kind in ENDING
+            until = first + round(fault.lasts_s * self.clock.rate_hz) if ends else np.inf
+            self._effects.append(Effect(first, until, damage(fault, self._input(fault, first))))
         self.events.append(
             {
                 "type": fault.kind,
                 "stream": self.name,
-                "channels": [fault.channel] if fault.channel else [],
+                "channels": [c for c in (fault.channel, fault.other) if c],
                 "index": first,
                 "n": width,
                 "onset_s": onset_s,
+                "offset_s": self._offset_s(fault, onset_s),
                 "host_ns": at_ns,
                 "magnitude": fault.value,
             }
+        )
+
+    def _offset_s(self, fault: Fault, onset_s: float) -> float | None:
+        if fault.lasts_s:
+            return onset_s + fault.lasts_s
+        return None if fault.kind in GOING_ON else onset_s
+
+    def _input(self, fault: Fault, first: int) -> Input:
+        """What a fault has to know of this stream."""
+        sd = np.zeros(len(self.channels))
+        if fault.kind in ELECTRICAL:
+            n = int(min(MOST_ROWS, max(64, 2 * self.clock.rate_hz)))
+            some = self.make(first, n, self.rig_s(first))
+            sd = some.std(axis=0, dtype=np.float64)
+        hums = fault.kind in ("line", "hum") and self.hum is not None
+        named = (self._column(c) for c in (fault.channel, fault.other) if c)
+        return Input(
+            rate_hz=self.clock.rate_hz,
+            full_scale=self.full_scale,
+            electrical=self.electrical or slice(None),
+            hum_rms=self.hum(fault.value) if hums and self.hum else 0.0,
+            sd=sd,
+            columns=tuple(c for c in named if c is not None),
+            rng=np.random.default_rng((self.seed, len(self.events), first)),
+            mains_hz=self.mains_hz,
         )
 
     def pause(self, paused: bool) -> None:
@@ -211,6 +252,28 @@ class Sender:
             "jitter_s": self._jitter_s,
             **self.counts,
             **self.facts,
+        }
+
+    def natural(self) -> list[dict[str, Any]]:
+        """What has happened by itself so far, as the truth has it."""
+        if self.happened is None:
+            return []
+        told = {(e["type"], e["index"]) for e in self.events}
+        return [
+            self._as_told(e)
+            for e in self.happened(self.next / self.clock.rate_hz)
+            if (e.type, round(e.onset_s * self.clock.rate_hz)) not in told
+        ]
+
+    def _as_told(self, event: Event) -> dict[str, Any]:
+        index = round(event.onset_s * self.clock.rate_hz)
+        after_s = self.clock.elapsed(index)
+        return event.as_dict() | {
+            "stream": self.name,
+            "channels": [self.channels[c] for c in event.channels],
+            "index": index,
+            "n": 0,
+            "host_ns": None if self.start_ns is None else self.start_ns + round(after_s * 1e9),
         }
 
     def _due(self, at_ns: int) -> int:
@@ -300,19 +363,9 @@ class Sender:
 
     def _damaged(self, samples: np.ndarray, first: int) -> np.ndarray:
         for effect in self._effects:
-            rows = samples[max(0, effect.since - first) :]
-            if not len(rows):
-                continue
-            if effect.kind == "line":
-                at = max(first, effect.since) - effect.since
-                episode = [(0.0, np.inf, effect.value)]
-                hum = bg.line(at, len(rows), self.clock.rate_hz, episode, mains_hz=self.mains_hz)
-                if not self.dtype.startswith("float"):
-                    hum = np.rint(hum)
-                rows[:, self.electrical] += hum.astype(self.dtype)[:, None]
-            else:
-                stuck = {"nan": np.nan, "saturate": self.full_scale, "dead": 0}
-                rows[:, effect.column] = stuck[effect.kind]
+            start, stop = max(0, effect.since - first), min(len(samples), effect.until - first)
+            if start < stop:
+                effect.apply(samples[start : int(stop)], first + start - effect.since)
         return samples
 
     def _column(self, channel: str) -> int | None:

@@ -55,6 +55,7 @@ def sender(
         origin=origin,
         dtype="int32",
         seed=options.seed,
+        takes=behaviour.takes(),
     )
 
 

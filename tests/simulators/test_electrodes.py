@@ -72,3 +72,84 @@ def test_bridged_channels_are_identical(samples):
     event = signals.bridged(samples, RATE, 0, 3)
     np.testing.assert_array_equal(samples[:, 0], samples[:, 3])
     assert event.channels == (0, 3)
+
+
+def test_a_clipped_run_stands_mostly_at_the_ends_of_the_range_and_only_there(samples):
+    events = signals.clip_runs(np.random.default_rng(6), samples, RATE, 2, 3, 500.0)
+    told = np.zeros(len(samples), bool)
+    for event in events:
+        told[round(event.onset_s * RATE) : round(event.offset_s * RATE)] = True
+    full = np.abs(samples[:, 2]) >= 500.0
+    assert len(events) == 3
+    assert full[told].mean() > 0.7
+    assert not full[~told].any()
+
+
+def test_pops_have_heights_of_the_range_and_keep_their_distance(samples):
+    before = samples.copy()
+    events = signals.pops(
+        np.random.default_rng(7), samples, RATE, 1, per_min=20.0, sigmas=(10.0, 20.0), apart_s=1.0
+    )
+    heights = np.abs([e.magnitude for e in events]) / before[:, 1].std()
+    assert len(events) > 5
+    assert heights.min() >= 10.0
+    assert heights.max() <= 20.0
+    assert np.diff([e.onset_s for e in events]).min() >= 1.0
+
+
+def test_white_noise_keeps_to_its_time(samples):
+    before = samples.copy()
+    event = signals.white(np.random.default_rng(8), samples, RATE, 0, 50.0, 10.0, 20.0)
+    changed = np.flatnonzero(samples[:, 0] != before[:, 0]) / RATE
+    assert (changed.min(), changed.max()) == (10.0, 20.0 - 1 / RATE)
+    assert (event.onset_s, event.offset_s) == (10.0, 20.0)
+
+
+def test_hum_in_episodes_reads_as_its_levels():
+    rng = np.random.default_rng(9)
+    samples = rng.standard_normal((400_000, 2)) * 10.0
+    density = 2 * 10.0**2 / 1000.0
+    events = signals.hum(rng, samples, 1000.0, density, levels_db=(8.0, 12.0, 20.0))
+    assert sorted(e.magnitude for e in events) == [8.0, 12.0, 20.0]
+    for event in events:
+        part = slice(round((event.onset_s + 1) * 1000), round((event.offset_s - 1) * 1000))
+        f, power = welch(samples[part], 1000.0, "hann", 2000, axis=0)
+        away = np.abs(f - 50)
+        ratio = power[away <= 1].mean() / power[(away >= 3) & (away <= 8)].mean()
+        assert 10 * np.log10(ratio) == pytest.approx(event.magnitude, abs=1.0)
+
+
+def test_there_is_no_hum_outside_of_its_episodes():
+    samples = np.zeros((200_000, 1))
+    events = signals.hum(np.random.default_rng(10), samples, 1000.0, 1.0, levels_db=(8.0, 20.0))
+    told = np.zeros(len(samples), bool)
+    for event in events:
+        told[int(event.onset_s * 1000) : int(event.offset_s * 1000) + 1] = True
+    assert np.any(samples[told])
+    assert not np.any(samples[~told])
+
+
+def test_sites_of_a_probe_are_what_their_labels_say():
+    samples, labels, events = signals.probe_sites(
+        np.random.default_rng(11), 30_000, 30_000.0, 48, dead=(5,), noisy=(20, 21), outside=8
+    )
+    centred = samples - samples.mean(0)
+    common = np.median(centred, axis=1)
+    alike = centred.T @ common / (common @ common)
+    assert np.abs(alike[labels == 0] - 1.0).max() < 0.35
+    assert abs(alike[5]) < 0.1
+    assert alike[labels == 3].max() < 0.8
+    f, power = welch(centred, 30_000.0, "hann", 2048, axis=0)
+    high = power[f > 12_000].mean(0)
+    assert np.all(high[labels == 2] > 0.02)
+    assert np.all(high[labels != 2] < 0.02)
+    assert [e.type for e in events] == ["dead", "noisy", "noisy", *["outside"] * 8]
+
+
+def test_sites_outside_of_the_brain_share_nothing_fast():
+    samples, labels, _ = signals.probe_sites(
+        np.random.default_rng(12), 30_000, 30_000.0, 48, outside=8
+    )
+    f, power = welch(samples, 30_000.0, "hann", 2048, axis=0)
+    fast = power[(f > 500) & (f < 5000)].mean(0)
+    assert fast[labels == 3].max() < fast[labels == 0].min()

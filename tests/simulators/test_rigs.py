@@ -277,3 +277,32 @@ def test_the_truth_file_is_whole_json_at_any_moment(play, hear):
     for _ in range(20):
         reader.pull()
         assert json.loads(quick.truth_file.read_text())["simulator"] == "quick"
+
+
+@pytest.mark.parametrize(
+    ("name", "columns", "options"),
+    [
+        ("camera", 7200, []),
+        ("imaging", 4096, []),
+        ("patch", 3, []),
+        ("environment", 3, ["--rate", "50"]),
+    ],
+)
+def test_a_single_device_sends_and_tells_its_truth(play, hear, name, columns, options):
+    alone = play(name, *options)
+    samples, _ = hear(alone.device(name)).take(40)
+    assert samples.shape[1] == columns
+    assert np.ptp(samples[:40]) > 0
+    truth = alone.stop()
+    assert truth["primary"] == name
+    assert truth["samples_sent"][name] >= 40
+
+
+def test_the_truth_of_a_person_has_the_blinks_that_nobody_asked_for(play, hear):
+    person = play("human-eeg", "--fault", "eyes_closed@0.5:1", "--channels", "16")
+    hear(person.device("eeg")).take(8000)
+    events = person.stop()["events"]
+    blinks = [e for e in events if e["type"] == "blink"]
+    assert blinks
+    assert all(e["channels"][0] == "Fp1" and e["stream"] == "eeg" for e in blinks)
+    assert [e["offset_s"] - e["onset_s"] for e in events if e["type"] == "eyes_closed"] == [1.0]

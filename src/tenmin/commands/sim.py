@@ -10,6 +10,16 @@ from typing import Any
 from tenmin import registry
 from tenmin.commands.console import Console
 
+# What the shipped simulators know; docs/how-to/rehearse-with-simulators.md says what each does.
+FAULTS = (
+    "gap@T:N stall@T:S disconnect@T:S burst@T:S duplicate@T:N reorder@T:N drift:PPM jitter:MS "
+    "dead@T:CHANNEL saturate@T:CHANNEL nan@T:CHANNEL flat@T:CHANNEL:S clip@T:CHANNEL:S "
+    "pop@T:CHANNEL:SIGMA white@T:CHANNEL high_impedance@T:CHANNEL bridge@T:CHANNEL:CHANNEL "
+    "outside@T:N line@T:DB hum@T:DB:S muscle@T:S blink@T eyes_closed@T:S sem@T:S drowsy@T:S "
+    "quiet@T:S active@T:S run@T:S exposure@T:PERCENT shift@T:UM focus@T:UM overexpose@T:S "
+    "access@T:MOHM seal@T:MOHM ljp@T:MV lux@T:PERCENT sound@T:DB:S warm@T:KELVIN"
+)
+
 
 def add_sim(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``tenmin sim``."""
@@ -34,7 +44,7 @@ def add_simulated(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="KIND@SECONDS[:ARG]",
-        help="gap@T:N stall@T:S disconnect@T:S dead@T:CHANNEL line@T:DB drift:PPM; repeatable",
+        help=f"{FAULTS}; repeatable",
     )
     parser.add_argument("--truth", type=Path, metavar="FILE", help="where to write the truth, JSON")
 
