@@ -111,10 +111,11 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     DiskFull, DiskError
         The file as it was before is untouched.
     """
-    _write_whole(path, _encoded(content, indent=1))
+    _write_whole(path, encoded(content, indent=1))
 
 
-def _encoded(content: Mapping[str, Any], **layout: Any) -> bytes:
+def encoded(content: Mapping[str, Any], **layout: Any) -> bytes:
+    """A JSON object as bytes of UTF-8."""
     text = json.dumps(plain(content), ensure_ascii=False, **layout)
     return text.encode("utf-8", "replace")
 
@@ -152,7 +153,7 @@ def write_block(folder: Path, block: Mapping[str, Any]) -> None:
     """
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    data = sealed(_encoded({"format": FORMAT, **block}, indent=1))
+    data = sealed(encoded({"format": FORMAT, **block}, indent=1))
     for name in (BLOCK, COPY):
         _write_whole(folder / name, data)
 
@@ -191,7 +192,7 @@ class JsonLog:
         DiskFull, DiskError
             The lines before are kept, and no part of this one.
         """
-        data = sealed(_encoded(line, separators=(",", ":"))) + b"\n"
+        data = sealed(encoded(line, separators=(",", ":"))) + b"\n"
         with self._lock, disk_errors(self.path):
             write_all(self._file, memoryview(data))
             if sync:
