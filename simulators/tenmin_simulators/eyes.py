@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tenmin_simulators import montage
+from tenmin_simulators.blocks import seed
 from tenmin_simulators.truth import Event
 
 PER_MIN = 15.0  # science E.1 G8
@@ -55,7 +56,7 @@ class Lids:
     Parameters
     ----------
     rng : numpy.random.Generator
-        Its own: blinks are drawn from it in order of time, as far as somebody looks.
+        Asked once; blinks are then drawn in order of time, as far as somebody looks.
     per_min : float
         Rate of the blinks by themselves; 0 for none.
     from_s : float
@@ -65,7 +66,7 @@ class Lids:
     def __init__(
         self, rng: np.random.Generator, per_min: float = PER_MIN, *, from_s: float = 0.0
     ) -> None:
-        self._rng, self.per_min = rng, per_min
+        self._rng, self.per_min = np.random.default_rng(seed(rng)), per_min
         self._mean_s = 60.0 / per_min if per_min else np.inf
         self._reached_s = from_s
         self.blinks: list[Blink] = []
