@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -43,6 +44,7 @@ STEP_PX = 0.4  # of the face in quiet wakefulness, from one frame to the next
 REACH_PX = 8.0
 BLINKS_PER_MIN = 1.5
 BLOCK = 32
+TRACES = ("pupil_mm", "closed", "step_px", "exposure")  # in the truth file, one a second
 PLAYED_S = 3600.0  # after this a running camera begins anew
 
 
@@ -303,7 +305,14 @@ def build(options: SimOptions) -> Rig:
         happened=happened,
     )
     table = lsl_device(sender) | {"primary": True}
-    return Rig("camera", f"lsl:{info.source_id}", [sender], [table], origin, behaviour)
+    name = f"lsl:{info.source_id}"
+
+    def traces() -> dict[str, Any]:
+        frames = np.arange(0, sender.next, round(rate_hz)) % camera.n_frames
+        shown = {key: getattr(camera.truth, key)[frames].tolist() for key in TRACES}
+        return {"traces": {"frame": frames.tolist(), **shown}}
+
+    return Rig("camera", name, [sender], [table], origin, behaviour, more_truth=traces)
 
 
 def run(options: SimOptions) -> int:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -45,6 +46,7 @@ DIM, CELL, BLOB = 8.0, (30.0, 90.0), (3.0, 10.0)  # photons a pixel and frame
 GAIN, OFFSET, READ_SD = 12.0, 100.0, 2.0  # codes
 MAX_CODE = 4095  # 12 bits
 EVENTS_HZ, DECAY_S, RISE = 0.1, 1.0, 1.0  # calcium: transients a second, decay, dF/F of one
+TRACES = ("x_um", "y_um", "z_um")  # in the truth file, one value a second
 BRIGHT = 8.0  # an overexposed frame has this many times the light
 BLOCK = 32
 PLAYED_S = 3600.0  # after this the motion of a running microscope begins anew
@@ -307,7 +309,14 @@ def build(options: SimOptions) -> Rig:
         facts={"tau_s": TAU_S, "gain": GAIN, "offset": OFFSET, "um_per_px": UM_PER_PX},
     )
     table = lsl_device(sender) | {"primary": True}
-    return Rig("imaging", f"lsl:{info.source_id}", [sender], [table], origin)
+    name = f"lsl:{info.source_id}"
+
+    def traces() -> dict[str, Any]:
+        frames = np.arange(0, sender.next, round(rate_hz)) % imaging.n_frames
+        shown = {key: getattr(imaging.truth, key)[frames].tolist() for key in TRACES}
+        return {"traces": {"frame": frames.tolist(), **shown}}
+
+    return Rig("imaging", name, [sender], [table], origin, more_truth=traces)
 
 
 def run(options: SimOptions) -> int:

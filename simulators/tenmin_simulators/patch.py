@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -42,6 +43,7 @@ NOISE_PA, NOISE_MV = 4.0, 0.03  # RMS at 50 kHz, of the current before the filte
 REST_SD_MV = 0.1  # of the slow wander of the resting potential
 LJP_MV = 14.3  # science B.6, potassium gluconate
 BLOCK = 8192
+TRACES = ("onset_s", "rs_mohm", "seal_mohm", "rest_mv")  # in the truth file, one a pulse
 PLAYED_S = 600.0  # how long the access resistance of a running simulator ramps
 # Roots of Bessel's polynomial of order 4, and where its magnitude has fallen by 3 dB.
 BESSEL = np.roots([1.0, 10.0, 45.0, 105.0, 105.0])
@@ -363,7 +365,15 @@ def build(options: SimOptions) -> Rig:
         },
     )
     table = lsl_device(sender) | {"primary": True}
-    return Rig("patch", f"lsl:{info.source_id}", [sender], [table], origin)
+    name = f"lsl:{info.source_id}"
+
+    def traces() -> dict[str, Any]:
+        now = clamp.truth
+        sent = now.onset_s < sender.next / rate_hz
+        shown = {key: getattr(now, key)[sent].tolist() for key in TRACES}
+        return {"traces": shown}
+
+    return Rig("patch", name, [sender], [table], origin, more_truth=traces)
 
 
 def run(options: SimOptions) -> int:

@@ -298,6 +298,25 @@ def test_a_single_device_sends_and_tells_its_truth(play, hear, name, columns, op
     assert truth["samples_sent"][name] >= 40
 
 
+@pytest.mark.parametrize(("name", "key"), [("camera", "pupil_mm"), ("imaging", "z_um")])
+def test_the_truth_of_a_picture_has_one_value_a_second(play, hear, name, key):
+    alone = play(name)
+    hear(alone.device(name)).take(100)
+    truth = alone.stop()
+    per_s, sent = truth["clocks"][name]["rate_hz"], truth["next_index"][name]
+    assert truth["traces"]["frame"] == list(range(0, sent, round(per_s)))
+    assert len(truth["traces"][key]) == len(truth["traces"]["frame"]) >= 2
+
+
+def test_the_truth_of_a_pipette_has_its_resistance_at_each_pulse(play, hear):
+    alone = play("patch", "--fault", "access@1:40")
+    hear(alone.device("patch")).take(90_000)
+    traces = alone.stop()["traces"]
+    assert traces["onset_s"][:3] == [0.25, 0.75, 1.25]
+    assert traces["rs_mohm"][0] == pytest.approx(10.0, abs=0.01)
+    assert traces["rs_mohm"][2] == 40.0
+
+
 def test_the_truth_of_a_person_has_the_blinks_that_nobody_asked_for(play, hear):
     person = play("human-eeg", "--fault", "eyes_closed@0.5:1", "--channels", "16")
     hear(person.device("eeg")).take(8000)
