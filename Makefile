@@ -5,6 +5,7 @@ BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 PYTEST_ARGS ?= -n 3 --dist loadscope
 LOCK_ARGS ?=
+PEERS = .venv-peers
 
 # The first Python >= 3.11 on the PATH; `make PYTHON=/path/to/python test` decides otherwise.
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
@@ -21,13 +22,15 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export DANDI_NO_ET = 1
 export NO_ET = 1
 
-.PHONY: help setup demo test lint pytest lock soak clean
+.PHONY: help setup demo test lint pytest lock soak score peers clean
 
 help:
 	@echo "make demo   one guided block on a simulated rig"
 	@echo "make test   linters, types, import contracts, tests"
 	@echo "make lint   the same without the tests"
 	@echo "make soak   the long tests"
+	@echo "make score  the checks against known truth and real recordings: docs/scores.md"
+	@echo "make peers  an environment with the programs that the scores are compared with"
 	@echo "make lock   requirements.lock from pyproject.toml (all anew: LOCK_ARGS=--upgrade)"
 	@echo "make clean  remove the environment and caches"
 
@@ -49,6 +52,15 @@ pytest: $(STAMP)
 
 soak: $(STAMP)
 	$(RUN)/python -m tests.soak --jobs 2
+
+score: $(STAMP)
+	$(RUN)/python -m tests.scoring --jobs 2 --peers $(PEERS)/bin/python
+
+# Programs that the scores are compared with; no part of the lock, and `make score` goes without.
+peers:
+	@test -n "$(PYTHON)" || { echo "make peers needs Python 3.11 or newer" >&2; exit 1; }
+	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --only-binary :all: spikeinterface pyprep pyabf
 
 $(STAMP): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { \

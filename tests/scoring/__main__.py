@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 from tests.scoring import (
@@ -18,6 +19,7 @@ from tests.scoring import (
     imaging,
     line,
     patch,
+    peers,
     real,
     real_clocks,
     real_eyes,
@@ -27,7 +29,7 @@ from tests.scoring import (
 from tests.scoring.score import SEEDS, NotBuilt, Scenario, Scored, score
 
 MODULES = (electrodes, line, bad, timing, eyes, imaging, patch, arousal, false_alarms)
-REAL = "real"
+REAL, PEERS = "real", "peers"
 RECORDINGS = (*real.FILES, *real_eyes.FILES, *real_clocks.FILES)
 
 
@@ -65,10 +67,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", nargs="*", default=None, metavar="NAME", help="these alone")
     parser.add_argument("--jobs", type=int, default=2, help="processes (default 2)")
     parser.add_argument("--tune", type=int, metavar="N", help="play seeds 1 … N, and write nothing")
+    parser.add_argument(
+        "--peers", type=Path, metavar="PYTHON", help="interpreter with SpikeInterface and pyprep"
+    )
     parser.add_argument("--list", action="store_true", help="name the scenarios")
     options = parser.parse_args(argv)
     scenarios = all_scenarios()
-    names = [*(s.name for s in scenarios), REAL]
+    names = [*(s.name for s in scenarios), REAL, PEERS]
     if options.list:
         print("\n".join(names))
         return 0
@@ -89,6 +94,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             table.keep(scenario, scored)
     if not options.tune and (options.only is None or REAL in options.only):
         look_at_recordings()
+    if not options.tune and (options.only is None or PEERS in options.only):
+        rows = peers.compare(options.peers)
+        for row in rows:
+            print(" | ".join(row.values()))
+        table.keep_peers(rows)
     return 1 if missed else 0
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from tenmin_simulators import background as bg
 from tenmin_simulators import electrodes
 
+from tenmin.checks.bank import Bank
 from tenmin.checks.setting import Setting
 from tests.scoring import signals
 from tests.scoring.matching import balanced_accuracy, confusion
@@ -63,8 +64,8 @@ def play_eeg(seed: int) -> dict[str, np.ndarray]:
     return {"truth": truth, "found": seen.bad.astype(int)}
 
 
-def play_probe(seed: int) -> dict[str, np.ndarray]:
-    """A probe with dead and noisy sites, and some above the brain."""
+def _probe(seed: int) -> tuple[np.ndarray, np.ndarray, np.random.Generator]:
+    """A probe with dead and noisy sites, and some above the brain: counts and truth."""
     require("ecephys", "similarity")
     rng = np.random.default_rng((seed, 6))
     samples = signals.probe(rng, PROBE_SECONDS, PROBE_CHANNELS)
@@ -81,8 +82,28 @@ def play_probe(seed: int) -> dict[str, np.ndarray]:
     truth = np.zeros(PROBE_CHANNELS, int)
     truth[bad] = 1
     truth[outside] = 1
-    seen = _seen(signals.probe_stream(PROBE_CHANNELS), signals.probe_counts(samples), rng)
+    return signals.probe_counts(samples), truth, rng
+
+
+def play_probe(seed: int) -> dict[str, np.ndarray]:
+    """That probe through all checks."""
+    counts, truth, rng = _probe(seed)
+    seen = _seen(signals.probe_stream(PROBE_CHANNELS), counts, rng)
     return {"truth": truth, "found": seen.bad.astype(int)}
+
+
+def probe_labels(seed: int) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """That probe's counts, which channels are bad, and the label of each by Q07."""
+    counts, truth, rng = _probe(seed)
+    labels: list[tuple[str, ...]] = [()]
+    chunks = chunks_of(counts, signals.PROBE_HZ, rng, index=np.arange(len(counts)))
+
+    def keep(bank: Bank) -> None:
+        labels[0] = bank.units[0].formula.labels  # type: ignore[attr-defined]
+
+    stream = signals.probe_stream(PROBE_CHANNELS)
+    watch(stream, chunks, Setting(signals.MAINS_HZ), only=("similarity",), each=keep)
+    return counts, truth, labels[0]
 
 
 def play_clean(seed: int) -> dict[str, float]:

@@ -106,11 +106,11 @@ def _matched(
     return counts + Counts(latencies_s=tuple(waits))
 
 
-def play_eeg(seed: int) -> dict[str, Counts]:
+def play_eeg(seed: int, seconds: float = SECONDS) -> dict[str, Counts]:
     """An EEG with the faults."""
     require("eeg", "flat", "saturation")
     rng = np.random.default_rng((seed, 1))
-    samples = signals.eeg(rng, SECONDS, CHANNELS)
+    samples = signals.eeg(rng, seconds, CHANNELS)
     truth = with_faults(rng, samples, signals.EEG_HZ, signals.EEG_RANGE_UV)
     return faults(signals.eeg_stream(CHANNELS), signals.eeg_counts(samples), truth, rng)
 

@@ -58,8 +58,17 @@ def _rate_error(outcomes: Any) -> float:
     return abs(sum(o["told"] for o in outcomes) / there - 1.0) * 100.0
 
 
-def play_muscle(seed: int) -> dict[str, Counts]:
-    """Five minutes with five episodes of muscle, after a minute of settling."""
+def muscle_seen(seed: int) -> tuple[np.ndarray, list[Interval], np.ndarray]:
+    """Five minutes with five episodes of muscle, after a minute of settling.
+
+    Returns
+    -------
+    counts : ndarray, (n, n_channels)
+        Settling included.
+    truth : list of Interval
+    on : ndarray of bool, (n_bins,)
+        Bins that the check marks, from t0 on.
+    """
     require("eeg", "muscle")
     muscle = needed("tenmin_simulators.muscle")
     rng = np.random.default_rng((seed, 16))
@@ -77,6 +86,12 @@ def play_muscle(seed: int) -> dict[str, Counts]:
     )
     on = ((seen.lattice.bits() & MUSCLE) != 0).any(axis=1)
     there = [Interval(e.onset_s - SETTLE_S, e.offset_s - SETTLE_S) for e in source.events]
+    return counts, there, on
+
+
+def play_muscle(seed: int) -> dict[str, Counts]:
+    """Matches of the episodes of muscle."""
+    _, there, on = muscle_seen(seed)
     return {"muscle": match(joined(there, 0.5), runs(on, 0.1, 0.5), MUSCLE_S)}
 
 

@@ -150,9 +150,10 @@ def wheels(folder: Path) -> Iterator[Said]:
     yield Said(
         "wheel_test_1.npz",
         f"{len(onsets)} movements, onsets and offsets checked by hand",
-        f"kappa {kappa(table):.2f}, balanced accuracy {balanced_accuracy(table):.2f} by bin against "
-        f"any movement; {int(run.sum())} movements pass 2 cm/s, {int(np.array(hit)[run].sum())} of "
-        f"these are called locomotion; of the {int((~run).sum())} slower ones "
+        f"kappa {kappa(table):.2f}, balanced accuracy {balanced_accuracy(table):.2f} by bin "
+        f"against any movement; {int(run.sum())} movements pass 2 cm/s, "
+        f"{int(np.array(hit)[run].sum())} of these are called locomotion; of the "
+        f"{int((~run).sum())} slower ones "
         f"{int(np.array(hit)[~run].sum())}",
         yes(bool(np.array(hit)[run].mean() >= 0.9)),
     )
@@ -275,8 +276,8 @@ def _resting(path: Path) -> Iterator[Said]:
     yield Said(
         path.name,
         "rest drifts from -55 to -47 mV in 1200 s",
-        f"change of the median of 10 s: {values[np.isfinite(values)][-1]:.1f} mV at the end, at most "
-        f"{np.nanmax(np.abs(values)):.1f}; WARN from {first[0]} s, FAIL from {first[1]} s",
+        f"change of the median of 10 s: {values[np.isfinite(values)][-1]:.1f} mV at the end, "
+        f"at most {np.nanmax(np.abs(values)):.1f}; WARN from {first[0]} s, FAIL from {first[1]} s",
         yes(first[0] is not None),
     )
 

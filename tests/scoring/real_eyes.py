@@ -135,8 +135,8 @@ def sleep(path: Path) -> Iterator[Said]:
     yield Said(
         path.name,
         "N3: must never be called awake",
-        f"called awake for {awake[0]:.1f} s of {len(live) / 10:.0f} s live, {awake[1]:.1f} s final; "
-        f"low arousal in {low[0]:.0%} and {low[1]:.0%}, the rest unknown",
+        f"called awake for {awake[0]:.1f} s of {len(live) / 10:.0f} s live, {awake[1]:.1f} s "
+        f"final; low arousal in {low[0]:.0%} and {low[1]:.0%}, the rest unknown",
         yes(awake[0] == 0 and awake[1] == 0),
     )
 

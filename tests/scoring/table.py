@@ -33,8 +33,12 @@ Rules that the tolerances leave open:
 - An event is matched with at most one finding, by the mask lattice of 0.1 s; its latency is the
   first tick at which the channel's level was raised.
 - A mains verdict speaks of a window of 4 s by two ticks of three, later than the tolerated 1 s by
-  rule: an episode counts as found up to the latency's limit of 6 s.
+  rule: an episode counts as found while it lasts, and its latency has rows of its own.
 - A railed channel repeats one code and so is flat as well: that counts as no false alarm.
+- A check of a stream as a whole raises one alarm, not one for each channel.
+- Long drowsiness is called sleep by rule; the simulated animal's truth knows drowsiness alone, so
+  both count as one.
+- The clean probe is a loop of 8 s whose channels change places in every turn, under a shared field.
 """
 TARGET_MISSED, PASSED, NONE = "**no**", "yes", "-"
 
