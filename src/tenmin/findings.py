@@ -45,6 +45,8 @@ class Findings:
         The worst verdict of the recording by check and stream.
     lost : dict of str to dict of str to int
         By source and stream: samples that were not looked at.
+    arousal : dict or None
+        The live state: ``state``, ``coarse``, ``confidence``, ``modalities``.
     clean : dict of str to dict
         By electrical stream, since t0: clean and judged seconds, bad channels.
     delays : dict of str to dict of str to dict
@@ -56,6 +58,7 @@ class Findings:
         self.lost: dict[str, dict[str, int]] = {}
         self.delays: dict[str, dict[str, dict[str, float]]] = {}
         self.clean: dict[str, dict[str, Any]] = {}
+        self.arousal: dict[str, Any] | None = None
         self._metrics = EventLog()
         self._metrics.open(dot / "metrics.jsonl")
         self._said: dict[Key, Said] = {}
@@ -110,6 +113,8 @@ class Findings:
     def silence(self, source: str, why: str = "") -> None:
         """A source died: what it said is UNKNOWN until it says something again."""
         self._why[source] = why
+        if source == "watcher":
+            self.arousal = None
         self.delays.pop(source, None)
         mine = [key for key, said in self._said.items() if said.source == source]
         for key in mine:

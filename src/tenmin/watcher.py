@@ -21,11 +21,15 @@ from typing import Any, Protocol
 
 from tenmin import ring
 from tenmin.checks import _kernels
+from tenmin.checks.bank import has_bank
 from tenmin.checks.guard import Guarded, guarded
 from tenmin.checks.judged import Judged
 from tenmin.checks.parameters import load
+from tenmin.checks.peers import Peers
 from tenmin.checks.quality import OWN
 from tenmin.checks.setting import Setting
+from tenmin.checks.vigil import Vigil
+from tenmin.checks.whole import whole
 from tenmin.delays import Delays
 from tenmin.errors import RigError
 from tenmin.parent import Parent
@@ -38,9 +42,11 @@ from tenmin.verdict import Verdict
 
 WAIT_S = 0.05
 TICK_S = 1.0
+PATIENCE_S = 5.0  # for streams that are not there yet, before arousal is told without them
 LOOK_S = 0.25  # how often new rings are looked for
 AT_ONCE_S = 0.5  # of samples in one read
 AT_ONCE = 4096  # samples of an irregular stream in one read
+NEWS_S = 0.1  # between two messages of what has just changed
 FEED_S = 0.5  # with one stream; then come the others, and verdicts, however much has piled up
 HOPELESS = 0.8  # of the ring unread: what is about to be overwritten is skipped
 
@@ -69,11 +75,12 @@ class Watched:
         self._at_once = math.ceil(AT_ONCE_S * ring.stream.rate_hz) if regular else AT_ONCE
         self._onsets: dict[str, tuple[str, float]] = {}
         self._anchor: messages.Anchor | None = None  # still to be told to the checks
+        self.also: Callable[[str, Piece], None] | None = None  # who else takes every piece
         self.delays = Delays()
 
     def feed(self) -> None:
         """Give what is new to every check, for `FEED_S` at most."""
-        if not self.checks:
+        if not self.checks and self.also is None:
             return
         if self.ring.written - self._next > HOPELESS * self.ring.capacity:
             self._skip()
@@ -90,6 +97,8 @@ class Watched:
                 if skipped:
                     check.skipped(skipped)
                 check.feed(piece)
+            if self.also is not None:
+                self.also(self.stream.name, piece)
             self.fed(piece)
 
     def fed(self, piece: Piece) -> None:
@@ -129,6 +138,12 @@ class Watched:
         self.reader.lost.clear()  # the sum is enough
         said = [verdict for check in self.checks for verdict in check.verdicts(now_s)]
         return [self._since(verdict, now_s) for verdict in said]
+
+    def news(self, now_s: float) -> list[Verdict]:
+        """The verdicts of seconds just judged whose level is not the one that was said last."""
+        said = [v for check in self.checks if isinstance(check, Judged) for v in check.news()]
+        changed = [v for v in said if self._onsets.get(v.check, ("", 0.0))[0] != v.level]
+        return [self._since(verdict, now_s) for verdict in changed]
 
     def clean(self, seconds: float) -> dict[str, Any]:
         """What the window has come to, by stream; empty where nobody knows."""
@@ -196,7 +211,7 @@ class Watcher:
     def run(self) -> int:
         """Serve until the engine says quit or is gone."""
         self.link.send("ready", pid=os.getpid(), granted=self.granted)
-        tick_at = look_at = hear_at = time.monotonic()
+        tick_at = look_at = hear_at = news_at = time.monotonic()
         while True:
             self.alarm.wait(WAIT_S)
             now = time.monotonic()
@@ -216,12 +231,16 @@ class Watcher:
             if now >= tick_at and self._watching:
                 tick_at = now + TICK_S
                 self.say(now)
+            elif now >= news_at and self.say_news(now):
+                news_at = now + NEWS_S
 
     def _obey(self, message: Any) -> None:
         if message.type == "go":
             self._close()
             self._watching, self._anchor = True, None
-            self._setting = setting_in(Path(message.spool))
+            spool = json.loads(Path(message.spool).read_text("utf-8"))
+            self._setting = setting_in(spool)
+            self.begin(spool)
         elif message.type == "record":
             for watched in self.streams.values():
                 watched.restart()
@@ -243,7 +262,14 @@ class Watcher:
                 if self._anchor is not None:
                     watched.anchor(self._anchor)
                 self.streams[path.stem] = watched
+                self.added(watched)
                 freeze_garbage()
+
+    def begin(self, spool: Mapping[str, Any]) -> None:
+        """A block begins."""
+
+    def added(self, watched: Watched) -> None:
+        """A stream has come."""
 
     def attach(self, path: Path) -> Ring:
         """Open a ring to be read."""
@@ -261,10 +287,21 @@ class Watcher:
             for line in watched.faults():
                 self.link.send("log", line=line)
 
+    def say_news(self, now_s: float) -> bool:
+        """Tell the engine at once what has changed since it was told; whether anything has."""
+        found = [v for watched in self.streams.values() for v in watched.news(now_s)]
+        if found:
+            self.link.send("verdicts", verdicts=[asdict(verdict) for verdict in found])
+        return bool(found)
+
     def _close(self) -> None:
+        self.ended()
         for watched in self.streams.values():
             watched.ring.close()
         self.streams = {}
+
+    def ended(self) -> None:
+        """The block is over."""
 
     def quit(self) -> int:
         """Let go of everything."""
@@ -274,21 +311,99 @@ class Watcher:
         return 0
 
 
+class Own(Watcher):
+    """The watcher with our own checks: what they find is kept, and arousal is told."""
+
+    _dot: Path | None = None
+    _n_devices = 0
+    _late_s = math.inf  # when the arousal begins with the streams that there are
+    _vigil: Vigil | None = None
+    _fault = ""
+
+    def begin(self, spool: Mapping[str, Any]) -> None:
+        """Keep what is found in this block's journal."""
+        self._dot, self._n_devices = Path(spool["dot"]), len(spool["devices"])
+        self._late_s = time.monotonic() + PATIENCE_S
+        self._vigil, self._fault = None, ""
+
+    def added(self, watched: Watched) -> None:
+        """Keep what its checks find."""
+        assert self._dot is not None
+        for check in watched.checks:
+            if isinstance(check, Judged):
+                check.keep(self._dot)
+        if not watched.stream.is_marker:
+            watched.also = self._feed
+
+    def _feed(self, stream: str, piece: Piece) -> None:
+        if self._vigil is None:
+            return
+        try:
+            self._vigil.feed(stream, piece)
+        except MemoryError:
+            raise
+        except Exception as error:  # the checks go on
+            self._give_up(f"{type(error).__name__}: {error}")
+
+    def say(self, now_s: float) -> None:
+        """The verdicts, what they rest on into the journal, and the state of arousal."""
+        super().say(now_s)
+        for watched in self.streams.values():
+            for check in watched.checks:
+                if isinstance(check, Judged):
+                    check.write()
+        if self._vigil is None and not self._fault:
+            self._wake_up(now_s)
+        if self._vigil is not None:
+            told = self._vigil.tick(now_s, settling=self._anchor is None)
+            if told is not None:
+                self.link.send("arousal", **told)
+
+    def _wake_up(self, now_s: float) -> None:
+        """Begin with the arousal when every stream is there, or after a while."""
+        condition = str(self._setting.facts.get("dot.condition"))
+        if self._dot is None or (len(self.streams) < self._n_devices and now_s < self._late_s):
+            return
+        try:
+            streams = [watched.stream for watched in self.streams.values()]
+            self._vigil = Vigil(condition, streams, now_s)
+            self._vigil.keep(self._dot)
+        except KeyError:
+            self._fault = f"no rules of arousal are known for {condition}"
+
+    def _give_up(self, why: str) -> None:
+        self.ended()
+        self._vigil, self._fault = None, why
+        line = {"t": "check_fault", "check": "arousal", "stream": "", "text": why}
+        self.link.send("log", line=line)
+
+    def ended(self) -> None:
+        """Close what was kept."""
+        if self._vigil is not None:
+            self._vigil.close()
+        for watched in self.streams.values():
+            for check in watched.checks:
+                if isinstance(check, Judged):
+                    check.close()
+
+
 def own(stream: Stream, setting: Setting) -> list[Guarded | Judged]:
     """Our own checks of a stream."""
     found: list[Guarded | Judged] = []
     for name, make in OWN.items():
         found += guarded(name, stream, make)
-    if stream.is_electrical and stream.is_regular:
+    found += whole(stream, setting)
+    if has_bank(stream, setting):
         found.append(Judged(stream, setting))
     return found
 
 
-def setting_in(spool: Path) -> Setting:
+def setting_in(spool: Mapping[str, Any]) -> Setting:
     """The circumstances of the block, as the engine wrote them."""
-    told = json.loads(spool.read_text("utf-8"))["setting"]
+    told = spool["setting"]
     path = told["parameters"]
-    return Setting(told["mains_hz"], told["facts"], load(None if path is None else Path(path)))
+    parameters = load(None if path is None else Path(path))
+    return Setting(told["mains_hz"], told["facts"], parameters, Peers(told["primary"]))
 
 
 def main() -> int:
@@ -298,7 +413,7 @@ def main() -> int:
     folder, name = Path(sys.argv[1]), sys.argv[2]
     granted = {"kernels": ring.cached(), **behave("watcher")}
     with contextlib.suppress(KeyboardInterrupt):  # the terminal's Ctrl-C is for the client
-        return Watcher(folder, name, Wake(folder / "watcher.wake"), own, granted).run()
+        return Own(folder, name, Wake(folder / "watcher.wake"), own, granted).run()
     return 4
 
 

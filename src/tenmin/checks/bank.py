@@ -1,19 +1,25 @@
-"""All checks of one electrical stream: one pass over its samples, one verdict per check."""
+"""All checks of one stream that look at every sample: one pass, one verdict per check."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from tenmin.checks.amplitude import HighFrequencyRatio, Loud, Noise, Outlier
 from tenmin.checks.array import Excess, Similarity
+from tenmin.checks.blinks import Blinks, Eyes, FewBlinks
 from tenmin.checks.drift import Drift
 from tenmin.checks.electrical import Flat, Line, Saturation
+from tenmin.checks.environment import BodyMotion
 from tenmin.checks.front import Front, Limits
+from tenmin.checks.imaging import Bleaching, Brightness
 from tenmin.checks.lattice import GAP, Lattice
 from tenmin.checks.muscle import Muscle
 from tenmin.checks.neighbours import Correlation
+from tenmin.checks.parameters import Parameters
+from tenmin.checks.patch import Leak, Resting
 from tenmin.checks.pops import Pop
 from tenmin.checks.second import Second
 from tenmin.checks.setting import Setting
@@ -30,10 +36,45 @@ EVERY: tuple[type[Any], ...] = (Flat, Saturation, Pop, Line, Drift, Suppression)
 # Which checks run on which kind of stream; science.md B.6c.
 OF_KIND: dict[str, tuple[type[Any], ...]] = {
     "ecephys": (*EVERY, Noise, Loud, Excess, Similarity, Yield, Depth),
-    "eeg": (*EVERY, Loud, Correlation, Outlier, Muscle, HighFrequencyRatio),
+    "eeg": (
+        *(*EVERY, Loud, Correlation, Outlier, Muscle, HighFrequencyRatio),
+        *(Blinks, FewBlinks, Eyes),
+    ),
     "ieeg": (*EVERY, Loud),
-    "patch": (Saturation,),
+    "patch": (Saturation, Leak, Resting),
 }
+# Of streams that are not electrical: each says itself, by `fit`, where it applies.
+OTHERS: tuple[type[Any], ...] = (Brightness, Bleaching, BodyMotion)
+
+
+def has_bank(stream: Stream, setting: Setting) -> bool:
+    """Whether any check looks at every sample of a stream."""
+    if not stream.is_regular or stream.is_marker:
+        return False
+    return any(_fitted(kind, stream, setting) is not None for kind in _kinds(stream))
+
+
+def _kinds(stream: Stream) -> tuple[type[Any], ...]:
+    return OF_KIND[stream.kind] if stream.is_electrical else OTHERS
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the checks said of one second, to be kept.
+
+    Attributes
+    ----------
+    number : int
+    bits : ndarray, (10, n_channels), uint16
+    values : ndarray, (n_checks, n_channels), float64
+    levels : ndarray, (n_checks, n_channels), int8, or None
+        None where only bits are added to a second that was told before.
+    """
+
+    number: int
+    bits: np.ndarray
+    values: np.ndarray
+    levels: np.ndarray | None
 
 
 class Bank:
@@ -42,7 +83,7 @@ class Bank:
     Parameters
     ----------
     stream : Stream
-        Electrical and regular.
+        Regular.
     setting : Setting
 
     Attributes
@@ -50,6 +91,11 @@ class Bank:
     lattice : Lattice
         The bits of every second so far.
     units : list of Unit
+        Those that are on.
+    all : tuple of Unit
+        In the order of the rows of a `Judgement`.
+    judgements : list of Judgement
+        Since the owner emptied it.
     """
 
     def __init__(self, stream: Stream, setting: Setting) -> None:
@@ -57,12 +103,13 @@ class Bank:
         self.stream = stream
         self.front = Front(stream, Limits(parameters["saturation"]["share_of_range"]))
         self.shared = Shared(setting, Spectra())
-        made = (_unit(kind, stream, self.shared) for kind in OF_KIND[stream.kind])
+        made = (_unit(kind, stream, self.shared) for kind in _kinds(stream))
         self.units = [unit for unit in made if unit is not None]
+        self.all = tuple(self.units)
+        self.judgements: list[Judgement] = []
         self.lattice = Lattice(stream.n_channels)
         self.anchored = False
         self.faults: list[str] = []
-        self.off: list[Unit] = []  # those that raised too often
 
     def anchor(self, origin: int) -> None:
         """The block's t0 is index `origin`: seconds and the lattice are counted from it."""
@@ -98,10 +145,15 @@ class Bank:
             if unit.by_channel:
                 failed |= unit.failed
         self.lattice.add(second.number, bits, failed)
+        values = np.array([unit.values for unit in self.all])
+        levels = np.array([unit.codes for unit in self.all])
+        self.judgements.append(Judgement(second.number, bits, values, levels))
         late = [unit.before for unit in self.units if unit.before is not None]
         if late:
             before = np.bitwise_or.reduce(late)
             self.lattice.add(second.number - 1, before, np.zeros_like(failed))
+            nothing = np.full_like(values, np.nan)
+            self.judgements.append(Judgement(second.number - 1, before, nothing, None))
 
     def _step(self, unit: Unit, second: Second) -> np.ndarray:
         """One check's bits; none, and UNKNOWN, where it raises."""
@@ -113,12 +165,11 @@ class Bank:
             self.faults.append(f"{unit.parameters.name}: {type(error).__name__}: {error}")
             if unit.failed_again():
                 self.units = [kept for kept in self.units if kept is not unit]
-                self.off.append(unit)
             return np.zeros(second.low.shape, np.uint16)
 
     def verdicts(self) -> list[Verdict]:
         """The newest verdict of every check."""
-        return [unit.verdict() for unit in (*self.units, *self.off)]
+        return [unit.verdict() for unit in self.all]
 
     def bad_channels(self, start: int = 0, stop: int | None = None) -> np.ndarray:
         """Bad channels of a block: by their levels, or by a rule for whole blocks, (c,), bool."""
@@ -127,10 +178,20 @@ class Bank:
             bad |= getattr(unit.formula, "bad", False)
         return bad
 
+    def bad_by_rule(self) -> dict[str, np.ndarray]:
+        """By check: channels that a rule for whole blocks calls bad so far, (c,), bool."""
+        rules = {unit.parameters.name: getattr(unit.formula, "bad", None) for unit in self.all}
+        return {name: bad for name, bad in rules.items() if bad is not None}
+
 
 def _unit(kind: type[Any], stream: Stream, shared: Shared) -> Unit | None:
     """The unit of a check; None where it does not apply to the stream."""
-    told = shared.setting.parameters[kind.name]
-    if hasattr(kind, "fit"):
-        told = kind.fit(stream, told, shared.setting)
+    told = _fitted(kind, stream, shared.setting)
     return None if told is None else Unit(kind(stream, told, shared), stream, told)
+
+
+def _fitted(kind: type[Any], stream: Stream, setting: Setting) -> Parameters | None:
+    """The parameters of a check as they hold for a stream; None where it does not apply."""
+    told = setting.parameters[kind.name]
+    fitted: Parameters | None = kind.fit(stream, told, setting) if hasattr(kind, "fit") else told
+    return fitted

@@ -1,4 +1,4 @@
-"""Our checks of one electrical stream as the watcher sees them: one pass, many verdicts.
+"""Our checks of the samples of one stream as the watcher sees them: one pass, many verdicts.
 
 A formula that raises is UNKNOWN and, after three times in a row, switched off; a pass that raises
 makes all of them so. Either is told, and neither ends the watcher.
@@ -6,6 +6,7 @@ makes all of them so. Either is told, and neither ends the watcher.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,13 @@ from tenmin.checks.bank import Bank
 from tenmin.checks.contract import MAX_TEXT
 from tenmin.checks.second import Second
 from tenmin.checks.setting import Setting
+from tenmin.recorder.kept import QualityLog
 from tenmin.ring import Piece
 from tenmin.stream import Stream
 from tenmin.verdict import UNKNOWN, Verdict
 
 IN_A_ROW = 3  # exceptions of the pass without a good piece between them
+RULES_EVERY = 10  # seconds between what rules for whole blocks say
 OLD_S = 2.5  # a verdict about a second that ended longer ago says nothing about now
 
 
@@ -45,12 +48,15 @@ class Judged:
     name = "quality"
 
     def __init__(self, stream: Stream, setting: Setting) -> None:
-        self.stream = stream
+        self.stream, self.setting = stream, setting
+        self.log: QualityLog | None = None
+        self._headed = False
         self.bank: Bank | None = Bank(stream, setting)
         self.seconds: list[Second] = []
         self.faults: list[str] = []
         self._names = [unit.parameters.name for unit in self.bank.units]
         self._row = 0
+        self._fresh = False  # a second was judged of which nothing was said
         self._judged_s: float | None = None  # host time of the newest second
         self._skipped = 0
         self._why = ""
@@ -72,6 +78,7 @@ class Judged:
         if seconds:
             self.seconds += seconds
             self._judged_s = piece.host_ns * 1e-9
+            self._fresh = True
 
     def _failed(self, error: Exception) -> None:
         self._why = f"{type(error).__name__}: {error}"[:MAX_TEXT]
@@ -92,16 +99,62 @@ class Judged:
         if self.bank is not None:
             self.bank.spoilt()
 
+    def keep(self, dot: Path) -> None:
+        """Keep what is found from now on in a journal."""
+        if self.bank is None or self.log is not None:
+            return
+        checks = [unit.parameters for unit in self.bank.all]
+        self.log = QualityLog(dot, self.stream, checks, self.setting.parameters.sha256)
+        self.bank.judgements.clear()
+        if self.bank.front.grid is not None:
+            self.log.anchor(self.bank.front.grid.origin, t0=self.bank.anchored)
+            self._headed = True
+
     def restart(self) -> None:
         """The recording begins; t0 follows, see `anchor`."""
 
     def anchor(self, origin: int) -> None:
         """The block's t0 is device index `origin`."""
-        if self.bank is not None:
-            self.bank.anchor(origin)
+        if self.bank is None:
+            return
+        self.bank.anchor(origin)
+        if self.log is not None:
+            self.log.anchor(origin)
+            self._headed = True
+
+    def write(self) -> None:
+        """Put what was judged since the last time into the journal."""
+        if self.bank is None:
+            return
+        if self.log is not None:
+            grid = self.bank.front.grid
+            if not self._headed and grid is not None:
+                self.log.anchor(grid.origin, t0=self.bank.anchored)
+                self._headed = True
+            for told in self.bank.judgements:
+                self.log.append(told.number, told.bits, told.values, told.levels)
+                if told.number % RULES_EVERY == 0 and self.bank.anchored:
+                    self.log.append_bad(self.bank.bad_by_rule())
+        self.bank.judgements.clear()
+
+    def close(self) -> None:
+        """The block is over: close the journal's file."""
+        if self.log is None:
+            return
+        self.write()
+        self.log.close()
+        self.log = None
+
+    def news(self) -> list[Verdict]:
+        """The verdicts of a second that was just judged; none while nothing new is known."""
+        fresh, self._fresh = self._fresh, False
+        if not fresh or self._skipped or self.bank is None:
+            return []
+        return self.bank.verdicts()
 
     def verdicts(self, now_s: float) -> list[Verdict]:
         """The newest verdict of every check."""
+        self._fresh = False
         skipped, self._skipped = self._skipped, 0
         if self.bank is None:
             return self._unknown(f"Switched off for this stream: {self._why}")
@@ -115,8 +168,11 @@ class Judged:
         return [Verdict(name, self.stream.name, UNKNOWN, action=why) for name in self._names]
 
     def clean(self, seconds: int) -> dict[str, Any] | None:
-        """What the block has come to since t0, and its window of so many seconds."""
-        if self.bank is None or not self.bank.anchored:
+        """What the block has come to since t0, and its window of so many seconds.
+
+        None where nobody knows, as of streams that are not electrical.
+        """
+        if self.bank is None or not self.bank.anchored or not self.stream.is_electrical:
             return None
         lattice = self.bank.lattice
         bad = np.flatnonzero(self.bank.bad_channels(0))

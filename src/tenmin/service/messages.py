@@ -273,6 +273,16 @@ class Verdicts(_Message):
     clean: dict[str, Clean] = Field(default_factory=dict)  # of electrical streams since t0
 
 
+class Arousal(_Message):
+    """The live state of arousal."""
+
+    type: Literal["arousal"] = "arousal"
+    state: Text
+    coarse: Text
+    confidence: Annotated[float, Field(ge=0, le=1)]
+    modalities: list[Text]
+
+
 class Failed(_Message):
     """The worker cannot go on."""
 
@@ -299,7 +309,7 @@ class Pong(_Message):
 Request = Hello | Status | Start | ConfirmStart | Note | Event | Abort | Result | Stop
 Reply = Ok | Error
 ToWorker = Go | Settle | Record | Anchor | StopAt | Abort | Quit | Ping
-FromWorker = Ready | Progress | Log | Verdicts | Failed | Done | Pong
+FromWorker = Ready | Progress | Log | Verdicts | Arousal | Failed | Done | Pong
 Message = Request | Reply | Telemetry | ToWorker | FromWorker
 
 # A request that is repeated because its reply was lost must not be carried out twice.
