@@ -36,15 +36,16 @@ def arousal_of(
         for role in found
     }
     joiner = arousal.Joiner(start_s, {key: e.names for key, (_, e) in extractors.items()})
+    last_s = start_s
     for stream, chunks in sources:
         mine = [(k, r, e) for k, (r, e) in extractors.items() if r.stream == stream.name]
         for piece in through_ring(stream, chunks):
             times = single.times_of(stream, piece)
+            last_s = max(last_s, float(times[-1]))
             for key, role, extractor in mine:
                 joiner.put(key, extractor.feed(times, _values(stream, piece, role)))
     tracker = arousal.Arousal(family, rules, eyes)
-    last = max(e._bins.next or 0 for _, e in extractors.values()) if extractors else 0
-    for t, features in joiner.take(start_s + last * 0.1 + joiner.patience_s):
+    for t, features in joiner.take(last_s):
         tracker.step(t, features, settling=t <= start_s + settle_s)
     return tracker
 

@@ -30,7 +30,10 @@ def asked(python: Path, program: str, **given: Any) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="tenmin-peers-") as folder:
         there, back = Path(folder) / "in.npz", Path(folder) / "out.json"
         np.savez(there, program=program, **given)
-        subprocess.run([str(python), str(SCRIPT), str(there), str(back)], check=True, timeout=580)
+        command = [str(python), str(SCRIPT), str(there), str(back)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=580)
+        if done.returncode != 0:
+            raise RuntimeError(f"{program}: {done.stderr[-2000:]}")
         return dict(json.loads(back.read_text()))
 
 
@@ -85,7 +88,7 @@ def probe(python: Path) -> dict[str, str]:
     """SpikeInterface's detect_bad_channels on the simulated probe."""
     same, n, right_ours, right_theirs, version = 0, 0, 0, 0, ""
     apart: list[str] = []
-    for seed in SEEDS[:2]:
+    for seed in SEEDS[:1]:
         counts, truth, labels = bad.probe_labels(seed)
         told = asked(python, "spikeinterface", samples=counts * signals.PROBE_UV,
                      rate_hz=signals.PROBE_HZ)  # fmt: skip
@@ -99,7 +102,7 @@ def probe(python: Path) -> dict[str, str]:
     kinds = ", ".join(f"{k} ({apart.count(k)})" for k in sorted(set(apart))) or "nowhere"
     return row(
         f"SpikeInterface {version} detect_bad_channels",
-        f"simulated probe, seeds {SEEDS[0]} and {SEEDS[1]}, {n} channels",
+        f"simulated probe, seed {SEEDS[0]}, {n} channels",
         f"same label for {same} of {n}",
         f"ours / theirs: {kinds}; bad or not as in truth: ours {right_ours}, theirs {right_theirs}",
     )
