@@ -239,6 +239,24 @@ def _tables_are_sorted(file: Any) -> Iterable[str]:
                 yield f"{group}/{name} has rows that end before they begin"
 
 
+def _states_are_sound(file: Any) -> Iterable[str]:
+    """science.md C.5: no overlap, no hole, neighbours differ but at the border of an epoch."""
+    epochs = file.get("intervals/epochs")
+    for name in ("arousal_states_online", "arousal_states_final"):
+        table = file.get(f"intervals/{name}")
+        if table is None:
+            continue
+        start, stop, state = (table[key][:] for key in ("start_time", "stop_time", "state"))
+        if start.dtype != np.float64 or stop.dtype != np.float64:
+            yield f"intervals/{name} has times that are no float64"
+        if np.any(start[1:] != stop[:-1]):
+            yield f"intervals/{name} has a hole or an overlap"
+        borders = np.zeros(0) if epochs is None else epochs["start_time"][:]
+        at = start[1:][state[1:] == state[:-1]]
+        if len(at) and (not len(borders) or np.abs(at[:, None] - borders).min(axis=1).max() > 1e-6):
+            yield f"intervals/{name} has neighbours in the same state inside an epoch"
+
+
 def _series_are_sound(file: Any) -> Iterable[str]:
     for name, series in (file.get("acquisition") or {}).items():
         if "data" not in series:
@@ -275,6 +293,7 @@ def _counters_are_sound(file: Any) -> Iterable[str]:
 INVARIANTS: tuple[Callable[[Any], Iterable[str]], ...] = (
     _window_is_consistent,
     _tables_are_sorted,
+    _states_are_sound,
     _series_are_sound,
     _counters_are_sound,
 )

@@ -273,10 +273,10 @@ def test_a_disk_that_hangs_holds_nobody_up(tmp_path):
             gate.wait()
             return self.inner.write(data)
 
-    log = log_in(tmp_path, opener=Hanging)
+    log = QualityLog(tmp_path, probe(384), CHECKS, opener=Hanging)
     log.anchor(ORIGIN)
     for number in range(1000):
-        log.append(*second(number))
+        log.append(number, np.zeros((10, 384), np.uint16), np.zeros((len(CHECKS), 384)))
     lost = log.file.lost
     assert 0 < lost < 1000
     gate.set()

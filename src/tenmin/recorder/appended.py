@@ -33,7 +33,7 @@ MARK = b"\x01rec"  # begins a record; a line of JSON begins with `{`
 LINE = b'{"'
 CRC_BYTES = 4
 FRAME = len(MARK) + 2 * CRC_BYTES  # of a record
-MOST_WAITING = 256  # records and lines that wait for the disk: minutes of a second's, 25 s of ticks
+ROOM_BYTES = 8 << 20  # of what waits for the disk: five minutes of 384 channels
 CLOSE_S = 5.0  # to wait for the disk at the end
 
 
@@ -145,24 +145,28 @@ class Appended:
 
     Attributes
     ----------
-    lost : int
-        Records and lines that are not in the file.
     failure : DiskFull or DiskError or None
-        The newest reason why.
+        The newest reason why something is not in the file.
     """
 
     def __init__(self, path: Path, opener: Open = open_raw) -> None:
         self.path = path
-        self.lost = 0
+        self._turned_away = self._failed = 0
         self.failure: DiskFull | DiskError | None = None
         with disk_errors(path):
             if path.exists():
                 _cut_tail(path)
             self._file: BinaryIO = opener(path, "ab")
         self._section = b""
-        self._waiting: queue.Queue[bytes | None] = queue.Queue(MOST_WAITING)
+        self._waiting: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._taken = self._done = 0  # bytes; each is counted by one thread only
         self._thread = threading.Thread(target=self._write, name=path.name, daemon=True)
         self._thread.start()
+
+    @property
+    def lost(self) -> int:
+        """Records and lines that are not in the file, and will not be."""
+        return self._turned_away + self._failed
 
     def begin(self, head: Mapping[str, Any], record_bytes: int) -> None:
         """Begin a section whose records have so many bytes, frame not counted."""
@@ -184,10 +188,11 @@ class Appended:
         self._put(body + crc_of(body))
 
     def _put(self, data: bytes) -> None:
-        try:
-            self._waiting.put_nowait(data)
-        except queue.Full:
-            self.lost += 1
+        if self._taken - self._done + len(data) > ROOM_BYTES:
+            self._turned_away += 1
+            return
+        self._taken += len(data)
+        self._waiting.put(data)
 
     def _write(self) -> None:
         while (data := self._waiting.get()) is not None:
@@ -196,17 +201,15 @@ class Appended:
                     write_all(self._file, memoryview(data))
             except (DiskFull, DiskError) as error:
                 self.failure = error
-                self.lost += 1
+                self._failed += 1
+            self._done += len(data)
 
     def close(self) -> None:
         """Write what waits, for `CLOSE_S` at most, and close; may be called twice."""
         if not self._thread.is_alive():
             return
-        try:
-            self._waiting.put(None, timeout=CLOSE_S)
-        except queue.Full:  # the disk hangs: the thread ends with the process
-            return
-        self._thread.join(CLOSE_S)
+        self._waiting.put(None)
+        self._thread.join(CLOSE_S)  # where the disk hangs, the thread ends with the process
         if not self._thread.is_alive():
             with disk_errors(self.path):
                 self._file.close()

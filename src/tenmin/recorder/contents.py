@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,10 @@ from tenmin.frames import Balance
 from tenmin.recorder import events, intervals
 from tenmin.recorder.account import Account
 from tenmin.recorder.files import BLOCK, count_spoilt, plain
+from tenmin.recorder.found import QUALITY, TRACK
+from tenmin.recorder.judged import Judgement, mask_runs
+from tenmin.recorder.quality import add_quality, mark_channels
+from tenmin.recorder.states import States, add_states, window_stop
 from tenmin.recorder.tables import Column, dynamic_table
 from tenmin.recorder.timebase import as_rate
 from tenmin.recorder.timeline import Sync, Timeline
@@ -49,6 +53,10 @@ class Block:
     epochs : list of Epoch
     told_by : str
         The file that `told` was read from: ``block.json``, or its copy.
+    judged : mapping of str to Judgement
+        What the checks found in the electrical streams.
+    states : States or None
+        Tracks of arousal.
     """
 
     folder: Path
@@ -60,6 +68,8 @@ class Block:
     events: Sequence[Mapping[str, Any]]
     epochs: list[intervals.Epoch]
     told_by: str = BLOCK
+    judged: Mapping[str, Judgement] = field(default_factory=dict)
+    states: States | None = None
 
 
 def add_contents(path: Path, block: Block) -> None:
@@ -67,11 +77,15 @@ def add_contents(path: Path, block: Block) -> None:
     import h5py
     from pynwb import NWBHDF5IO
 
+    with h5py.File(path, "r+") as file:
+        mark_channels(file, block.judged)
     with h5py.File(path, "r+") as file, NWBHDF5IO(file=file, mode="a") as io:
         nwb = io.read()
         _add_intervals(nwb, block)
         _add_events(nwb, block)
         _add_corrections(nwb, block)
+        add_quality(nwb, block)
+        add_states(nwb, block)
         nwb.add_analysis(clock_table([*_syncs(block), block.timeline.host_sync], block.timeline))
         _add_logs(nwb, block.folder)
         io.write(nwb)
@@ -83,6 +97,7 @@ def _add_intervals(nwb: Any, block: Block) -> None:
         nwb.epochs = epochs
     timeline, protocol = block.timeline, block.told.get("protocol") or {}
     marks = intervals.find_marks(block.events, protocol, block.epochs, timeline)
+    marks += [row for judged in block.judged.values() for row in mask_runs(judged)]
     rows = intervals.find_invalid(block.epochs, block.tracks, timeline, block.account, marks)
     table = intervals.invalid_table(rows)
     if table is not None:
@@ -204,6 +219,8 @@ def summary(block: Block) -> dict[str, Any]:
             if track.damaged
         },
         "spoilt": spoilt_files(block),
+        "quality": {name: judged.summary() for name, judged in block.judged.items()},
+        "arousal": None if block.states is None else block.states.summary(window_stop(block)),
     }
     return plain(told)
 
@@ -214,6 +231,10 @@ def spoilt_files(block: Block) -> dict[str, int]:
     found = {name: len(t.damaged) or int(t.unplaced > 0) for name, t in tracks}
     found |= {file: count_spoilt(block.folder / file) for file, _ in LOGS.values()}
     found[BLOCK] = int(block.told_by != BLOCK)
+    for name, judged in block.judged.items():
+        found[name + QUALITY] = 0 if judged.found is None else judged.found.damaged
+    if block.states is not None and block.states.kept is not None:
+        found[TRACK] = block.states.kept.damaged
     return {name: n for name, n in found.items() if n}
 
 

@@ -8,7 +8,12 @@ from typing import Any
 
 from tenmin.stream import Stream
 
+NOT_KNOWN, NOT_JUDGED = "unknown", "not judged"
 HUMAN = ("Homo sapiens", "http://purl.obolibrary.org/obo/NCBITaxon_9606")
+STATUS = {  # filled in at the end of the block
+    "status": "Whether the channel was good, bad or unknown in the canonical window.",
+    "status_description": "Why: checks that failed, and in how many of the seconds.",
+}
 COLUMNS = {
     "electrode_name": "Label of the channel, as the device gives it.",
     "reference": "Electrode or scheme that the potentials refer to.",
@@ -60,7 +65,7 @@ def add_electrodes(
     filtering = stream.facts.get("filtering") or _filters(facts)
     first = 0 if nwb.electrodes is None else len(nwb.electrodes)
     if nwb.electrodes is None or "electrode_name" not in nwb.electrodes.colnames:
-        for name, description in COLUMNS.items():
+        for name, description in {**COLUMNS, **STATUS}.items():
             nwb.add_electrode_column(name=name, description=description)
     impedances = _impedances(stream, facts)
     if first and "imp" not in nwb.electrodes.colnames:
@@ -74,6 +79,8 @@ def add_electrodes(
             location=location,
             filtering=filtering or "unknown",
             electrode_name=label,
+            status=NOT_KNOWN,
+            status_description=NOT_JUDGED,
             **{key: str(value) for key, value in given.items()},
             **measured,
         )

@@ -10,6 +10,7 @@ import contextlib
 import sys
 import time
 from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,10 @@ from tenmin.recorder.files import (
     write_json,
 )
 from tenmin.recorder.intervals import find_epochs, is_whole
+from tenmin.recorder.judged import judge_all
 from tenmin.recorder.reader import NOTHING, JournalReader
 from tenmin.recorder.skeleton import Places, is_table, session_description, write_skeleton
+from tenmin.recorder.states import find_states
 from tenmin.recorder.timebase import set_time_base
 from tenmin.recorder.timeline import Timeline, utc_of
 from tenmin.recorder.track import Track
@@ -166,7 +169,7 @@ class Finaliser:
         for name, track in self.tracks.items():
             track.finish(*samples_told(self.lines, name))
         self._press.close()
-        block = self._account()
+        block = _with_findings(self._account())
         for name, places in self.places.items():
             set_time_base(self._file, self.tracks[name], places, block.timeline)
         self._file["session_description"][()] = _description(block)
@@ -216,6 +219,12 @@ class Finaliser:
         file, self._file = self._file, None
         if file is not None:
             file.close()
+
+
+def _with_findings(block: Block) -> Block:
+    """A block with what the checks found, as far as the journal tells."""
+    judged = judge_all(block)
+    return replace(block, judged=judged, states=find_states(block, judged))
 
 
 def _counts(track: Track) -> tuple[np.ndarray, float] | None:

@@ -55,7 +55,8 @@ class Quality:
     stream : str
     channels : tuple of str
     checks : tuple of dict
-        ``name``, ``id``, ``unit``, ``bit``, ``reference``, ``warn``, ``fail`` of each.
+        ``name``, ``id``, ``unit``, ``bit``, ``reference``, ``warn``, ``fail`` and ``by_channel``
+        of each.
     sha256 : str
         Hash of all parameters.
     grid : Grid

@@ -6,7 +6,7 @@ described for strangers in ``docs/explanation/journal.md``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +49,8 @@ class QualityLog:
         is switched off later keeps its place.
     sha256 : str
         Hash of all parameters.
+    whole : collection of str
+        Names of those whose values speak of the stream as a whole: no channel is bad for them.
     opener : callable
         Opens the file; a test may give one that fails.
 
@@ -63,6 +65,7 @@ class QualityLog:
         stream: Stream,
         checks: Sequence[Parameters],
         sha256: str = "",
+        whole: Collection[str] = (),
         opener: Open = open_raw,
     ) -> None:
         self._record = quality_record(len(checks), stream.n_channels)
@@ -73,7 +76,7 @@ class QualityLog:
             "stream": stream.name,
             "rate_hz": stream.rate_hz,
             "channels": list(stream.channels),
-            "checks": [_told(check) for check in checks],
+            "checks": [_told(check, check.name not in whole) for check in checks],
             "bits": BITS,
             "parameters_sha256": sha256,
         }
@@ -132,13 +135,15 @@ class QualityLog:
         self.file.close()
 
 
-def _told(check: Parameters) -> dict[str, Any]:
-    told = {key: getattr(check, key) for key in ("name", "id", "unit", "bit", "reference")}
+def _told(check: Parameters, by_channel: bool) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        key: getattr(check, key) for key in ("name", "id", "unit", "bit", "reference")
+    }
     for level in ("warn", "fail"):
         threshold = getattr(check, level)
         told[level] = None if threshold is None else threshold.on
         told[f"{level}_below"] = threshold is not None and threshold.below
-    return told
+    return {**told, "by_channel": by_channel}
 
 
 class ArousalLog:

@@ -40,6 +40,13 @@ class Ruleset:
     def __getitem__(self, table: str) -> Mapping[str, float]:
         return self.tables[table]
 
+    @classmethod
+    def from_dict(cls, told: Mapping[str, Any]) -> Ruleset:
+        """What `as_dict` gave."""
+        tables = {name: MappingProxyType(dict(table)) for name, table in told["tables"].items()}
+        availability = tuple((int(bits), float(factor)) for bits, factor in told[AVAILABILITY])
+        return cls(told[VERSION], MappingProxyType(tables), availability)
+
     def as_dict(self) -> dict[str, Any]:
         """Everything, for ``block.json``."""
         return {
