@@ -57,6 +57,7 @@ class Acquirer:
         self._ended: str | None = None  # how an earlier acquirer ended the journal
         self._bell = Bell(folder / "watcher.wake")
         self._pair_at = 0.0
+        self._measured = False  # after the block
         self._silenced_s: float | None = None  # since when devices are stopped before their time
         self._rings_told: set[str] = set()
 
@@ -120,6 +121,9 @@ class Acquirer:
         self.log.open(Path(self.spool["dot"]) / "acquirer.jsonl")
         self._clock_pair()
         self._tell_rings()
+        for flow in self.flows.values():
+            if flow.impedance:  # measured when it was opened, before this log was
+                self.log(flow.impedance)
 
     def _tell_rings(self) -> None:
         """Log how the memory of each new ring is mapped."""
@@ -146,10 +150,20 @@ class Acquirer:
         """Do what is due by the clock."""
         if self._relieved():
             self._silence()
+        elif self.recording is not None and self.recording.finished.is_set():
+            self._measure()
         if self._pair_at > 0:
             self._tell_rings()
             if time.monotonic() >= self._pair_at:
                 self._clock_pair()
+
+    def _measure(self) -> None:
+        """Once: the impedances after the block, of devices that this process reads."""
+        if not self._measured:
+            self._measured = True
+            for source in self.sources:
+                if isinstance(source, Source):
+                    source.measure()
 
     def granted(self) -> dict[str, Any]:
         """What the system gave to its rings, and to drivers in processes of their own."""

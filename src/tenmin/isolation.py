@@ -67,6 +67,8 @@ class RemoteFlow(Flow):
             self.duplicates, self.reordered = line["duplicates"], line["reordered"]
         else:
             self.log(line)
+            if line["t"] == "impedance" and "ohm" in line:
+                self.impedance = line
             if line["t"] == "clock":
                 self._fit.add(line["x"], line["y"])
                 if self._fit.n >= 2:
@@ -80,6 +82,7 @@ class RemoteFlow(Flow):
 
     def restore(self) -> None:
         """Look into the ring of a process that died; its successor goes on writing there."""
+        self.taken_over = True
         if self.path.exists():
             self.ring = Ring.attach(self.path)
             self.stream = self.ring.stream

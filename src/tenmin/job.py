@@ -30,6 +30,7 @@ from tenmin.eventlog import EventLog
 from tenmin.facts import known, missing, reasons
 from tenmin.filing import Filing
 from tenmin.findings import Findings
+from tenmin.gauges import Gauges
 from tenmin.granted import Granted
 from tenmin.guests import Fault, Guests
 from tenmin.hearsay import event_of
@@ -46,7 +47,7 @@ from tenmin.rig import Rig
 from tenmin.service import messages
 from tenmin.service.server import Server
 from tenmin.software import versions
-from tenmin.verdict import OK
+from tenmin.verdict import OK, Verdict
 from tenmin.window import window_samples
 
 ENDED = (Phase.SUMMARISED, Phase.ABORTED)
@@ -102,11 +103,14 @@ class Job:
         self.result: dict[str, Any] | None = None
         self.over = False
         self.parameters = load(rig.checks)
-        setting = {
+        setting: dict[str, Any] = {
             "mains_hz": rig.mains_hz,
-            "facts": {**known(self.facts), "block.condition": self.protocol.condition},
+            "facts": {**known(self.facts), "dot.condition": self.protocol.condition},
+            "primary": rig.primary.name,
             "parameters": None if rig.checks is None else str(rig.checks),
         }
+        self.gauges = Gauges(self.parameters, setting["facts"], rig.primary.name)
+        self._gauged: list[Verdict] = []
         self.orders = Orders(folder, self.dot, rig.device_tables, setting, crew, server)
         self._anchor: dict[str, Any] | None = None  # t0, once the watchers know it
         self._ended = self._reached_end = False
@@ -205,6 +209,8 @@ class Job:
                 self._journal_ended(message.data["ended"])
         elif isinstance(message, messages.Verdicts):
             self._take_verdicts(worker, message)
+        elif isinstance(message, messages.Arousal):
+            self.findings.arousal = message.model_dump(exclude={"v", "type"})
         elif isinstance(message, messages.Log) and message.line.get("t") == "check_fault":
             line = message.line
             self._log_fault(str(line["check"]), str(line["text"]), str(line["stream"]))
@@ -251,7 +257,10 @@ class Job:
     def _judge(self) -> None:
         """Log verdicts that have changed, by what was said or by silence."""
         # What is missing after the journal's end is missing in no file.
-        recording = self.block.phase in RUNNING and not self._ended
+        # Before t0 windows of some seconds begin anew, and nothing of it is in any summary.
+        t0 = self.t0_host_ns
+        begun = t0 is not None and self.now * 1e9 >= t0
+        recording = self.block.phase in RUNNING and begun and not self._ended
         for verdict in self.findings.changes(self.now, latch=recording):
             self._log(Event(self.now, "verdict", json.dumps(asdict(verdict))))
 
@@ -267,8 +276,13 @@ class Job:
         found = self.disk.verdict(self.now, max(0.0, end_s - self.now))
         if found.level != OK and found.onset_s == self.now:
             self._log(Event(self.now, "device_warning", found.action))
+        self._gauged = [*verdicts(streams), found]
+
+    def _gauge(self) -> None:
+        """What the engine finds itself."""
+        found = self.gauges.verdicts(self.progress["streams"], self.now)
         try:
-            self.findings.gauge([*verdicts(streams), found], self.now)
+            self.findings.gauge([*found, *self._gauged], self.now)
         except RigError as error:
             self.fail(error)
 
@@ -309,6 +323,7 @@ class Job:
             if self.filing.given_up:
                 self._unwritten()
         self._look_at_disk()
+        self._gauge()
         streams, reference = self.progress["streams"], self.rig.primary.name
         error = hopeless(self.block, streams, reference, str(self.dot.parent), self.now)
         if error is not None:
@@ -488,6 +503,7 @@ class Job:
             "over": self.over,
             "error": None if self.error is None else str(self.error),
             "t0_index": self.progress.get("t0"),
+            "arousal": self.findings.arousal,
             "watcher_lost": self.findings.lost.get("watcher", {}),
             "watcher_delays": self.findings.delays.get("watcher", {}),
             "checks_lost": {

@@ -29,7 +29,8 @@ class Orders:
     settle_ns : int or None
         When settling began, monotonic ns.
     setting : dict
-        What the checks have to know: ``mains_hz``, ``facts``, ``parameters`` (path of a lab's own).
+        What the checks have to know: ``mains_hz``, ``facts``, ``primary`` (the reference
+        stream), ``parameters`` (path of a lab's own).
     block : dict or None
         ``block.json`` without its streams, from RECORDING on.
     """

@@ -12,11 +12,12 @@ from tenmin.verdict import Verdict, worst
 # Checks behind the three lights (science.md B.7); every other one belongs to `signal`.
 INTEGRITY = frozenset(
     (
-        *("alive", "gaps", "rate", "sync", "drift", "jitter", "alignment"),
-        *("nonlinear_drift", "frames", "condition", "disk", "backpressure"),
+        *("alive", "gaps", "rate", "sync", "drift_of_clock", "jitter_of_pulses", "alignment"),
+        *("alignment_of_frames", "bend_of_clock", "frame_drops", "frame_triggers"),
+        *("imaging_triggers", "condition", "disk", "backpressure"),
     )
 )
-SUBJECT = frozenset(("arousal", "eyes", "sleep"))
+SUBJECT = frozenset(("arousal", "eyes", "few_blinks", "sleep"))
 
 
 def lights(verdicts: Iterable[Verdict]) -> dict[str, str]:

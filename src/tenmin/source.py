@@ -129,6 +129,40 @@ class Corrected(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Impedance:
+    """One measurement of a device's electrodes.
+
+    Attributes
+    ----------
+    ohm : mapping of str to float
+        By channel, in the order of `Stream.channels`; NaN where it failed.
+    hz : float
+        Frequency of the current.
+    """
+
+    ohm: Mapping[str, float]
+    hz: float
+
+
+@runtime_checkable
+class Measures(Protocol):
+    """A driver whose device measures impedances.
+
+    It is asked when the device was opened for a block, and again after the block's end; never
+    between the two, when the current would be in the recording.
+    """
+
+    def impedance(self) -> Impedance:
+        """Measure every channel: between two calls of `read`, in that thread.
+
+        Raises
+        ------
+        DeviceError
+            The measurement failed; reading goes on.
+        """
+
+
 @runtime_checkable
 class Rehearsal(Protocol):
     """The far side of one device's wire while a test drives it.

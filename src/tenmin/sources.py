@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from tenmin.clock import ClockFit, EarliestPerSecond, Line, SecondBins
 from tenmin.counter import ESTIMATED, GAP, RECONNECT, RESTART, Indexer, Run
 from tenmin.errors import DeviceError, DeviceLost, RigError, StreamStalled
 from tenmin.ring import Ring
-from tenmin.source import Corrected, DeviceConfig, Driver
+from tenmin.source import Corrected, DeviceConfig, Driver, Impedance, Measures
 from tenmin.stream import Chunk, Stream
 
 RETRY_S = 0.5  # between two attempts to open a device
@@ -89,6 +90,8 @@ class Flow:
         self.corrects = False  # the transport measures the sender's clock
         self.correction: float | None = None
         self.indexer: Indexer | None = None
+        self.taken_over = False
+        self.impedance: dict[str, Any] = {}  # the newest measurement, as it is logged
         self.derived: list[tuple[Any, Flow]] = []
         self._rings = False
         self._next_index: int | None = None
@@ -127,6 +130,7 @@ class Flow:
 
     def restore(self) -> None:
         """Take over the ring of an acquirer that died, with all that is still in it."""
+        self.taken_over = True
         if not self.path.exists():
             return
         self.ring = Ring.attach(self.path, writer=True)
@@ -240,6 +244,18 @@ class Flow:
             }
         )
 
+    def measured(self, found: Impedance) -> None:
+        """Keep a measurement of the electrodes."""
+        ohm = {name: float(value) for name, value in found.ohm.items()}
+        self.impedance = {
+            "t": "impedance",
+            "stream": self.config.name,
+            "ohm": {n: z if math.isfinite(z) else None for n, z in ohm.items()},
+            "hz": found.hz,
+            "host_ns": time.monotonic_ns(),
+        }
+        self.log(self.impedance)
+
     def flush(self) -> None:
         """Place what the indexer holds back while it waits for further stamps."""
         if self.indexer is not None and self.ring is not None:
@@ -293,8 +309,12 @@ class Flow:
             "alive_s": (
                 0.0 if self.alive_since_ns is None else (now_ns - self.alive_since_ns) * 1e-9
             ),
+            "clocked": self.has_clock,
+            "clock_points": line.n if line else 0,
             "clock_ppm": line.ppm if line else None,
+            "clock_ppm_u95": line.ppm_u95 if line and math.isfinite(line.ppm_u95) else None,
             "clock_residual_s": line.residual_s if line else None,
+            "impedance_ohm": self.impedance.get("ohm"),
             "duplicates": self.indexer.duplicates if self.indexer else 0,
             "reordered": self.indexer.reordered if self.indexer else 0,
         }
@@ -333,10 +353,13 @@ class Source(threading.Thread):
             flow.trust_sender()
         self.fatal: RigError | None = None
         self._halt = threading.Event()
+        self._measure = threading.Event()
         self._correct_at = 0.0
 
     def run(self) -> None:
         """Open, read, open again."""
+        if not self.flow.taken_over:  # who takes over comes in the middle of a block
+            self._measure.set()
         while not self._halt.is_set():
             try:
                 self.driver.start()
@@ -353,6 +376,22 @@ class Source(threading.Thread):
             finally:
                 self._close()
             self._halt.wait(RETRY_S)
+
+    def measure(self) -> None:
+        """Measure impedances where the device can: the block is over."""
+        self._measure.set()
+
+    def _measured(self) -> None:
+        """Do so if it is due; a failure leaves what was known, and is logged."""
+        if not self._measure.is_set():
+            return
+        self._measure.clear()
+        if isinstance(self.driver, Measures):
+            try:
+                self.flow.measured(self.driver.impedance())
+            except DeviceError as error:
+                told = {"t": "impedance", "stream": self.flow.config.name, "error": str(error)}
+                self.flow.log({**told, "host_ns": time.monotonic_ns()})
 
     def _failed(self, error: RigError) -> None:
         if error.exit_code == 2 and self.flow.stream is None:
@@ -379,6 +418,7 @@ class Source(threading.Thread):
         flow, driver = self.flow, self.driver
         assert flow.stream is not None
         while not self._halt.is_set():
+            self._measured()
             try:
                 flow.take(driver.read())
             except StreamStalled:

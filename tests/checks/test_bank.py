@@ -38,6 +38,7 @@ def bank_with(formula, signal=None):
     stream = eeg()
     bank = Bank(stream, Setting())
     bank.units = [Unit(formula, stream, shipped()["loud"])]
+    bank.all = tuple(bank.units)
     for seconds in bank_seconds(noise(5) if signal is None else signal):
         bank._judge(seconds)
     return bank

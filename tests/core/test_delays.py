@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tenmin.checks.setting import Setting
 from tenmin.delays import LONGEST_NS, STEPS, Delays
 from tenmin.findings import Findings
 from tenmin.ring import Ring
@@ -49,7 +50,7 @@ def test_delays_beyond_the_ends_count_as_the_ends():
 
 def test_the_watcher_counts_a_delay_for_each_chunk(tmp_path):
     ring = Ring.create(tmp_path / "a.ring", Stream("a", ("x",), 1000.0, "volts"), 1.0)
-    watched = Watched(ring, own(ring.stream))
+    watched = Watched(ring, own(ring.stream, Setting()))
     for k in range(3):
         ring.write(10 * k, np.zeros((10, 1), np.int16), None, time.monotonic_ns())
     watched.feed()

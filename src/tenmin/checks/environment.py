@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import deque
 
 import numpy as np
 
 from tenmin.checks.parameters import Parameters, ParameterSet
 from tenmin.checks.second import Second
+from tenmin.checks.setting import Setting
 from tenmin.checks.single import Single, times_of
 from tenmin.checks.unit import Measured, Shared
 from tenmin.ring import Piece
 from tenmin.stream import Stream
 from tenmin.verdict import Verdict
 
+AXES = ("acc", "imu")
+
 
 def channel_of(stream: Stream, words: tuple[str, ...]) -> int | None:
-    """The first channel whose name or unit has one of these words in it."""
+    """The first channel whose name or unit has a word that begins with one of these."""
     units = stream.channel_units or (stream.unit,) * stream.n_channels
+    begins = re.compile(rf"(?<![a-z])({'|'.join(words)})")  # "db" is in "feedback" as well
     for c, (name, unit) in enumerate(zip(stream.channels, units, strict=True)):
-        if any(word in name.lower() or word in unit.lower() for word in words):
+        if begins.search(name.lower()) or begins.search(unit.lower()):
             return c
     return None
 
@@ -141,6 +146,11 @@ class Temperature(_Sensor):
         return self._single.step(abs(drift), drift)
 
 
+def axes_of(stream: Stream) -> list[int]:
+    """The axes of an accelerometer: channels whose names begin with ``acc`` or ``imu``."""
+    return [c for c, name in enumerate(stream.channels) if name.lower().startswith(AXES)]
+
+
 class BodyMotion:
     """Q20e: how much head or body move, for information: no limit is set.
 
@@ -150,12 +160,14 @@ class BodyMotion:
 
     name, by_channel = "body_motion", False
 
+    @classmethod
+    def fit(cls, stream: Stream, parameters: Parameters, setting: Setting) -> Parameters | None:
+        """It does not apply where there is no accelerometer."""
+        return parameters if axes_of(stream) else None
+
     def __init__(self, stream: Stream, parameters: Parameters, shared: Shared) -> None:
-        axes = ("acc", "imu")
         self._n_channels = stream.n_channels
-        self._channels = [
-            c for c, name in enumerate(stream.channels) if name.lower().startswith(axes)
-        ]
+        self._channels = axes_of(stream)
 
     def measure(self, second: Second) -> Measured:
         """The motion in a second; unknown without axes, and where samples are missing."""

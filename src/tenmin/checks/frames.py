@@ -102,6 +102,14 @@ class FrameCount:
             self.missing += max(0, piece.index - self._next)
         self._next = piece.index + n
 
+    def skipped(self, n: int) -> None:
+        """The `n` frames before the next piece came and were not seen."""
+        if self._next is None:
+            return
+        self.n += n
+        self._next += n
+        self.uncertain |= self.clock  # what they told of missing ones was not seen either
+
     def restart(self) -> None:
         """What comes now belongs to the block."""
         self.n = self.missing = 0
@@ -123,9 +131,14 @@ class FrameDrops:
         """Take the next piece of the stream."""
         self.count.feed(piece)
 
+    def skipped(self, n: int) -> None:
+        """The `n` frames before the next piece came and were not seen."""
+        self.count.skipped(n)
+
     def restart(self) -> None:
         """The block begins."""
         self.count.restart()
+        self._single.restart()
 
     def verdict(self, now_s: float) -> Verdict:
         """Judge the frames so far; one tick."""
@@ -145,18 +158,26 @@ class FrameTriggers:
 
     Parameters
     ----------
-    frames, triggers : Stream
-        The camera's or microscope's frames, and the line that triggered or reports them.
+    frames : Stream
+        The camera's or microscope's frames.
+    triggers : Stream or FrameCount
+        The line that triggered or reports them; its count where its owner feeds it.
     parameters : ParameterSet
     imaging : bool
         Goes by ``imaging_triggers``, where any difference counts.
     """
 
     def __init__(
-        self, frames: Stream, triggers: Stream, parameters: ParameterSet, *, imaging: bool = False
+        self,
+        frames: Stream,
+        triggers: Stream | FrameCount,
+        parameters: ParameterSet,
+        *,
+        imaging: bool = False,
     ) -> None:
         table = parameters["imaging_triggers" if imaging else "frame_triggers"]
-        self.frames, self.triggers = FrameCount(frames), FrameCount(triggers)
+        self.frames = FrameCount(frames)
+        self.triggers = triggers if isinstance(triggers, FrameCount) else FrameCount(triggers)
         self._single = Single(frames.name, table)
         self._past: deque[tuple[float, int, int]] = deque()
 
@@ -173,6 +194,7 @@ class FrameTriggers:
         self.frames.restart()
         self.triggers.restart()
         self._past.clear()
+        self._single.restart()
 
     def verdict(self, now_s: float) -> Verdict:
         """Judge the balance; one tick."""

@@ -11,18 +11,29 @@ from tenmin.checks import _kernels
 from tenmin.checks.parameters import Parameters, ParameterSet
 from tenmin.checks.registration import binned, find_shift, spectrum, turned
 from tenmin.checks.second import Second
+from tenmin.checks.setting import Setting
 from tenmin.checks.single import Single
 from tenmin.checks.unit import Measured, Shared
 from tenmin.clock import ClockFit
 from tenmin.stream import Stream
 from tenmin.verdict import Verdict
 
+TRACES = ("fluorescence", "roi")
 SETTLED_TAUS = 3.0  # science.md B.6b: what is masked after a gap
 
 
 def dark_offset(stream: Stream) -> float:
     """Value of a frame without light, unit of the stream; NaN where the device does not tell."""
     return float(stream.facts.get("dark_offset", "nan"))
+
+
+def is_fluorescence(stream: Stream) -> bool:
+    """Whether the samples are brightnesses of an image or of its parts.
+
+    The rig tells ``dark_offset``, or names of channels begin with ``fluorescence`` or ``roi``.
+    """
+    names = (name.lower() for name in stream.channels)
+    return "dark_offset" in stream.facts or any(n.startswith(TRACES) for n in names)
 
 
 class Brightness:
@@ -33,6 +44,11 @@ class Brightness:
     """
 
     name = "brightness"
+
+    @classmethod
+    def fit(cls, stream: Stream, parameters: Parameters, setting: Setting) -> Parameters | None:
+        """It applies to traces of light."""
+        return parameters if is_fluorescence(stream) else None
 
     def __init__(self, stream: Stream, parameters: Parameters, shared: Shared) -> None:
         self.parameters, self.n_channels = parameters, stream.n_channels
@@ -84,6 +100,11 @@ class Bleaching:
     """
 
     name = "bleaching"
+
+    @classmethod
+    def fit(cls, stream: Stream, parameters: Parameters, setting: Setting) -> Parameters | None:
+        """It applies to traces of light."""
+        return parameters if is_fluorescence(stream) else None
 
     def __init__(self, stream: Stream, parameters: Parameters, shared: Shared) -> None:
         self.parameters, self.n_channels = parameters, stream.n_channels

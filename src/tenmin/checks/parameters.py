@@ -17,7 +17,6 @@ from tenmin.checks.lattice import BITS
 from tenmin.errors import FaultyFile
 
 OFF_RATIO, OFF_DB = 0.8, 2.0  # science.md B.1
-KEYS = {"id", "unit", "bit", "reference", "action", "warn", "fail", "values"}
 
 
 @dataclass(frozen=True)
@@ -28,6 +27,8 @@ class Parameters:
     ----------
     name, id : str
         ``line``, and what science.md calls it: ``Q04``.
+    what, where : str
+        What it looks at, in a line; which streams it applies to.
     unit : str
         Of its value and its limits.
     bit : int
@@ -41,6 +42,8 @@ class Parameters:
 
     name: str
     id: str
+    what: str
+    where: str
     unit: str
     bit: int
     reference: str
@@ -158,6 +161,8 @@ def _read(tables: dict[str, Any], faults: list[str]) -> ParameterSet:
         checks[name] = Parameters(
             name=name,
             id=table["id"],
+            what=table["what"],
+            where=table["where"],
             unit=table["unit"],
             bit=BITS.get(table.get("bit", ""), 0),
             reference=table["reference"],

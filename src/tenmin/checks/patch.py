@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from tenmin.checks import _kernels
 from tenmin.checks.coefficients import butterworth, settled
+from tenmin.checks.entered import entered as entered
 from tenmin.checks.membrane import Membrane
 from tenmin.checks.parameters import Parameters, ParameterSet
 from tenmin.checks.second import Second
+from tenmin.checks.setting import Setting
 from tenmin.checks.single import Single
 from tenmin.checks.unit import Measured, Shared
 from tenmin.ring import Piece
@@ -22,11 +23,6 @@ from tenmin.verdict import Verdict
 
 TO_MV = {"volts": 1e3, "millivolts": 1.0}
 TO_PA = {"amperes": 1e12, "picoamperes": 1.0}
-ENTERED = {  # what is typed in: check and fact
-    "seal": "patch.seal_GOhm",
-    "electrode_offset": "own.electrode_offset_pA",
-    "withdrawal": "patch.offset_after_withdrawal_mV",
-}
 
 
 def factors(stream: Stream, units: Mapping[str, float]) -> np.ndarray:
@@ -76,20 +72,6 @@ class Access:
         return [single.verdict() for single in self._singles.values()]
 
 
-def entered(stream: str, parameters: ParameterSet, facts: Mapping[str, Any]) -> list[Verdict]:
-    """Q22 by what was typed in: seal, electrode offset, potential after withdrawal.
-
-    What was not told is UNKNOWN.
-    """
-    verdicts = []
-    for name, fact in ENTERED.items():
-        told = facts.get(fact)
-        known = isinstance(told, int | float) and not isinstance(told, bool)
-        value = float(told) if known else math.nan  # type: ignore[arg-type]
-        verdicts.append(Single(stream, parameters[name]).step(abs(value), value))
-    return verdicts
-
-
 class Medians:
     """Medians of ten seconds, channel by channel, of seconds in a row."""
 
@@ -115,8 +97,14 @@ class Leak:
 
     name = "leak"
 
+    @classmethod
+    def fit(cls, stream: Stream, parameters: Parameters, setting: Setting) -> Parameters | None:
+        """It does not apply where nothing is a current."""
+        return parameters if np.isfinite(factors(stream, TO_PA)).any() else None
+
     def __init__(self, stream: Stream, parameters: Parameters, shared: Shared) -> None:
         self._factors = second_factors(stream, TO_PA)
+        self.about = np.isfinite(self._factors)
         self._medians = Medians(int(parameters["window_s"]))
 
     def measure(self, second: Second) -> Measured:
@@ -132,8 +120,14 @@ class Resting:
 
     name = "resting"
 
+    @classmethod
+    def fit(cls, stream: Stream, parameters: Parameters, setting: Setting) -> Parameters | None:
+        """It does not apply where nothing is a potential."""
+        return parameters if np.isfinite(factors(stream, TO_MV)).any() else None
+
     def __init__(self, stream: Stream, parameters: Parameters, shared: Shared) -> None:
         self._factors = second_factors(stream, TO_MV)
+        self.about = np.isfinite(self._factors)
         self._window = int(parameters["window_s"])
         self.anchor()
 

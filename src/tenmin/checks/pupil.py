@@ -161,8 +161,11 @@ class Picture:
     def feed_frame(self, frame: np.ndarray) -> None:
         """Take a frame, (height, width)."""
         grey = np.asarray(frame, np.float64) * self._scale
-        mean = float(grey.mean())
-        self._newest = mean, laplacian_variance(grey)
+        self.take(float(grey.mean()), laplacian_variance(grey))
+
+    def take(self, mean: float, focus: float) -> None:
+        """Take a frame's mean and the variance of its Laplacian, of grey levels 0 to 255."""
+        self._newest = mean, focus
         self._n += 1
         apart = mean - self._mean
         self._mean += apart / self._n
@@ -176,3 +179,40 @@ class Picture:
         values = mean, mean, spread, focus
         verdicts = [single.step(value) for single, value in zip(self._singles, values, strict=True)]
         return worst_of("camera", verdicts)
+
+
+class PictureNumbers:
+    """Q20b of a stream that brings a camera's numbers in place of its frames.
+
+    Channels ``frame_mean``, grey levels 0 to 255, and ``frame_focus``, the variance of the
+    Laplacian: who has the frames calculates them. Without the focus the check is unknown.
+    """
+
+    MEAN, FOCUS = "frame_mean", "frame_focus"
+
+    @classmethod
+    def applies(cls, stream: Stream) -> bool:
+        """Whether a stream has these channels."""
+        return cls.MEAN in stream.channels
+
+    def __init__(self, stream: Stream, parameters: ParameterSet) -> None:
+        names = stream.channels
+        scales = stream.channel_scales or (1.0,) * stream.n_channels
+        self._scales, self._offset = stream.scale * np.array(scales), stream.offset
+        self._mean = names.index(self.MEAN)
+        self._focus = names.index(self.FOCUS) if self.FOCUS in names else None
+        self._picture = Picture(stream.name, parameters)
+
+    def restart(self) -> None:
+        """The block begins."""
+        self._picture.restart()
+
+    def feed(self, piece: Piece) -> None:
+        """Take the next piece of the stream."""
+        for row in np.asarray(piece.samples, np.float64) * self._scales + self._offset:
+            focus = math.nan if self._focus is None else float(row[self._focus])
+            self._picture.take(float(row[self._mean]), focus)
+
+    def verdict(self, now_s: float) -> Verdict:
+        """Judge what came; one tick."""
+        return self._picture.verdict(now_s)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tenmin.checks.parameters import ParameterSet, shipped
+from tenmin.checks.peers import Peers
 
 
 @dataclass(frozen=True)
@@ -19,8 +20,11 @@ class Setting:
     facts : mapping of str to object
         Known facts by the paths of science.md A.5: ``dot.condition``, ``anaes.agent`` …
     parameters : ParameterSet
+    peers : Peers
+        What the streams of the block tell each other.
     """
 
     mains_hz: float | None = None
     facts: Mapping[str, object] = field(default_factory=dict)
     parameters: ParameterSet = field(default_factory=shipped)
+    peers: Peers = field(default_factory=Peers)

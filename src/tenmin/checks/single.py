@@ -9,15 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from tenmin.checks.judge import LEVEL_OF_CODE, Judge
 from tenmin.checks.parameters import Parameters
-from tenmin.ring import Piece
 from tenmin.stream import Stream
 from tenmin.verdict import FAIL, LEVELS, UNKNOWN, WARN, Verdict
+
+if TYPE_CHECKING:  # the engine judges single values, and has no need of the ring
+    from tenmin.ring import Piece
 
 
 class Check(Protocol):
@@ -42,7 +44,11 @@ class Single:
 
     def __init__(self, stream: str, parameters: Parameters) -> None:
         self.stream, self.parameters = stream, parameters
-        self._judge = Judge(parameters.warn, parameters.fail, 1)
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget all ticks: what was counted begins anew, and so does its level."""
+        self._judge = Judge(self.parameters.warn, self.parameters.fail, 1)
         self.value, self.level = math.nan, UNKNOWN
 
     def step(self, value: float, told: float | None = None) -> Verdict:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from tenmin.checks.parameters import Parameters, ParameterSet
+from tenmin.checks.rate import PPM, Clock, rate_ppm
 from tenmin.checks.robust import robust_sigma
 from tenmin.checks.single import Single, worst_of
-from tenmin.clock import ClockFit, EarliestPerSecond, Line, relate
+from tenmin.clock import ClockFit, EarliestPerSecond, Line
 from tenmin.ring import Piece
 from tenmin.stream import Stream
 from tenmin.verdict import Verdict
 
-PPM, MS = 1e6, 1e3
+MS = 1e3
 
 
 class Gaps:
@@ -41,18 +43,27 @@ class Gaps:
             self.longest = max(self.longest, n)
         self._next = piece.index + len(piece.samples)
 
+    def skipped(self, n: int) -> None:
+        """Take the next piece for one that comes `n` samples later: they are not missing."""
+        if self._next is not None:
+            self._next += n
+
     def restart(self) -> None:
         """Forget the losses so far: what comes now belongs to the block."""
         self.missing = self.longest = 0
+        self._total.restart()
+        self._single.restart()
 
     def verdict(self, now_s: float) -> Verdict:
-        """Judge the losses so far; one tick."""
+        """Judge the losses so far; one tick. The value told is always the total."""
         known = self._next is not None and (self._sees or self.missing > 0)
         rate = self.stream.rate_hz if known else math.nan
-        verdicts = [self._total.step(self.missing / rate)]
-        if self.primary:
-            verdicts.append(self._single.step(self.longest / rate))
-        return worst_of("gaps", verdicts)
+        total = self._total.step(self.missing / rate)
+        if not self.primary:
+            return total
+        return replace(
+            worst_of("gaps", [total, self._single.step(self.longest / rate)]), value=total.value
+        )
 
 
 class Arrivals:
@@ -117,12 +128,12 @@ class Rate:
         if own is None:
             return math.nan, math.inf
         if self.reference is None:
-            return (1.0 / own.slope - 1.0) * PPM, own.ppm_u95
+            return rate_ppm(Clock(own.slope, own.ppm_u95))
         other = self.reference.line()
         if other is None:
             return math.nan, math.inf
-        found = relate(own, other)
-        return found.drift_ppm, found.drift_ppm_u95
+        clocks = Clock(own.slope, own.ppm_u95), Clock(other.slope, other.ppm_u95)
+        return rate_ppm(*clocks)
 
 
 class Points:
@@ -226,7 +237,7 @@ class SyncCheck:
     def __init__(
         self, stream: Stream, parameters: Parameters, points: Points, measure: Callable[[], float]
     ) -> None:
-        self.points, self._measure = points, measure
+        self.points, self.parameters, self._measure = points, parameters, measure
         self._single = Single(stream.name, parameters)
 
     def verdict(self, now_s: float) -> Verdict:

@@ -67,6 +67,9 @@ class Formula(Protocol):
         The block's t0 is the beginning of second 0 from now on.
     ``by_channel``
         False where the values speak of the stream as a whole: no channel is bad for them.
+    ``about``
+        Channels that it speaks of, (n_channels,), bool: of the others, of another unit say, there
+        is nothing to know.
     ``bad``
         Channels that are bad by a rule for whole blocks, (n_channels,), bool.
     """
@@ -107,6 +110,7 @@ class Unit:
         self.formula, self.stream, self.parameters = formula, stream, parameters
         self._judge = Judge(parameters.warn, parameters.fail, stream.n_channels)
         self.by_channel: bool = getattr(formula, "by_channel", True)
+        self.about: np.ndarray = getattr(formula, "about", np.ones(stream.n_channels, bool))
         self.codes = np.full(stream.n_channels, UNKNOWN_CODE, np.int8)
         self.values = np.full(stream.n_channels, np.nan)
         self.before: np.ndarray | None = None  # bits of the second before the last
@@ -150,9 +154,9 @@ class Unit:
         """
         p, names = self.parameters, self.stream.channels
         worst = self._worst()
-        level = UNKNOWN if (self.codes == UNKNOWN_CODE).any() else OK
+        level = UNKNOWN if (self.codes[self.about] == UNKNOWN_CODE).any() else OK
         if (self.codes >= WARN_CODE).any():
-            level = FAIL if self.failed.mean() > FAIL_SHARE else WARN
+            level = FAIL if self.failed[self.about].mean() > FAIL_SHARE else WARN
         limit = p.fail if level == FAIL else p.warn or p.fail
         value = float(self.values[worst]) if worst is not None else None
         action = ""
