@@ -30,6 +30,7 @@ COMMANDS = {
     "check": ("check", "look for every fault of a rig before recording"),
     "devices": ("devices", "list what is plugged in and which driver fits"),
     "examples": ("files", "write example rig, subject and protocol files"),
+    "checks": ("checks", "list or show what is checked, with its limits"),
     "protocols": ("files", "list, show or check block protocols"),
     "recover": ("files", "make the NWB file of a journal"),
     "validate": ("files", "check NWB files: schema, best practice, archive"),
