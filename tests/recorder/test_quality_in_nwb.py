@@ -423,6 +423,28 @@ def test_the_final_track_is_made_from_what_was_kept(tmp_path):
         assert {truth[round(k * 0.1, 3)] for k in ticks} == {row.state}
 
 
+def test_a_track_of_another_version_is_kept_and_its_final_track_unknown(tmp_path):
+    made = make(tmp_path, [Source(probe())], seconds=3.0)
+    log = ArousalLog(made.folder, ("speed", "whiskers"), "animal", RULES.as_dict(), "0" * 64)
+    for k in range(70):
+        log.append(journals.SETTLE_NS * 1e-9 + 0.1 * k, np.zeros(2), 3, 0.5, 1)
+    log.close()
+    told = finalise(made.folder)["arousal"]
+    assert set(told["online"]) == {"quiet_wake"}
+    assert set(told["final"]) == {"unknown"}
+
+
+def test_a_check_of_the_stream_as_a_whole_makes_no_channel_bad(tmp_path):
+    made = make(tmp_path, [Source(probe())], seconds=3.0)
+    log = QualityLog(made.folder, probe(), CHECKS[:1], whole=["flat"])
+    log.anchor(made.t0)
+    for k in range(3):
+        failed = np.full((1, 16), FAIL_CODE, np.int8)
+        log.append(k, np.zeros((10, 16), np.uint16), np.ones((1, 16)), failed)
+    log.close()
+    assert finalise(made.folder)["quality"]["probe"]["bad"] == []
+
+
 def test_recover_makes_the_same_from_the_journal_alone(tmp_path):
     made = make(tmp_path, [Source(probe())], seconds=12.0)
     keep_quality(made, bits=[(range(13, 27), slice(None), CLIP)])

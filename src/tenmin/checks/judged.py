@@ -104,7 +104,8 @@ class Judged:
         if self.bank is None or self.log is not None:
             return
         checks = [unit.parameters for unit in self.bank.all]
-        self.log = QualityLog(dot, self.stream, checks, self.setting.parameters.sha256)
+        whole = [unit.parameters.name for unit in self.bank.all if not unit.by_channel]
+        self.log = QualityLog(dot, self.stream, checks, self.setting.parameters.sha256, whole)
         self.bank.judgements.clear()
         if self.bank.front.grid is not None:
             self.log.anchor(self.bank.front.grid.origin, t0=self.bank.anchored)

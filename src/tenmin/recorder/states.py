@@ -155,27 +155,30 @@ def _from_ticks(
     masked: tuple[np.ndarray, np.ndarray] | None,
 ) -> States:
     # Here, since it brings in the compiler of the kernels, which no other file needs.
-    from tenmin.checks.arousal import FEATURES, Arousal, Features, Ruleset
+    from tenmin.checks.arousal import FEATURES, Arousal, Features, Ruleset, shipped
     from tenmin.checks.arousal.session import matrix
     from tenmin.checks.arousal.states import Tick
 
     rules = Ruleset.from_dict(kept.ruleset)
     at = np.asarray(block.timeline.of_host(kept.host_s), np.float64)
-    raw = [Features(**dict(zip(kept.features, row))) for row in kept.values.tolist()]
-    settling = int(np.sum(at <= t0_s + TICK_S / 2))
-    again = Arousal.again(kept.family, at.tolist(), raw, settling, rules, kept.eyes)
-    final = again.close()
     online = [
         Tick(t, s, c, m)
         for t, s, c, m in zip(
             at.tolist(), kept.states.tolist(), kept.confidence.tolist(), kept.modalities.tolist()
         )
     ]
-    tables = {
-        name: _rows(ticks, at, spans, rules.version, masked)
-        for name, ticks in ((ONLINE, online), (FINAL, final))
-    }
-    return States(kept, t0_s, tables, matrix(again.features()), FEATURES)
+    live = _rows(online, at, spans, rules.version, masked)
+    ours = shipped().tables
+    if set(kept.features) - set(FEATURES) or any(
+        set(ours[name]) - set(rules.tables.get(name, ())) for name in ours
+    ):  # of another version of the program: nobody here can go by its rules
+        return States(kept, t0_s, {ONLINE: live, FINAL: [_unknown(s, masked) for s in spans]})
+    raw = [Features(**dict(zip(kept.features, row))) for row in kept.values.tolist()]
+    settling = int(np.sum(at <= t0_s + TICK_S / 2))
+    again = Arousal.again(kept.family, at.tolist(), raw, settling, rules, kept.eyes)
+    final = _rows(again.close(), at, spans, rules.version, masked)
+    features = matrix(again.features())
+    return States(kept, t0_s, {ONLINE: live, FINAL: final}, features, FEATURES)
 
 
 def _rows(
@@ -230,7 +233,8 @@ def add_states(nwb: Any, block: Block) -> None:
             nwb.add_time_intervals(_table(name, rows, states.kept))
     if states.kept is None:
         return
-    _add_features(nwb, block, states)
+    if states.features is not None:
+        _add_features(nwb, block, states)
     add_text(nwb, "arousal_ruleset", "Rules of arousal", states.kept.ruleset, states.kept.sha256)
 
 
