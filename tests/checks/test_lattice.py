@@ -31,8 +31,8 @@ def test_the_bit_codes_are_those_of_the_specification():
     assert list(BITS.values()) == [2**k for k in range(12)]
 
 
-def test_line_and_eye_and_pop_and_motion_leave_a_second_clean():
-    assert SPOILS == 1 | 2 | 4 | 32 | 64 | 512 | 1024 | 2048
+def test_line_and_eye_and_motion_leave_a_second_clean():
+    assert SPOILS == 1 | 2 | 4 | 8 | 32 | 64 | 512 | 1024 | 2048
 
 
 def test_two_bad_channels_of_ten_leave_a_second_clean():

@@ -26,7 +26,9 @@ BITS = {
     "intervention": INTERVENTION,
     "sync": SYNC,
 }
-SPOILS = GAP | FLAT | CLIP | NOISE | MUSCLE | OPERATOR | INTERVENTION | SYNC  # not LINE, EYE
+SPOILS = (
+    GAP | FLAT | CLIP | POP | NOISE | MUSCLE | OPERATOR | INTERVENTION | SYNC
+)  # not LINE, EYE, MOTION
 INTEGRITY = GAP | SYNC
 CLEAN_SHARE = 0.8  # of the channels that are not bad
 BAD_SHARE = 0.2  # of the seconds of the block at level FAIL
