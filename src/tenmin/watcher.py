@@ -26,6 +26,7 @@ from tenmin.checks.guard import Guarded, guarded
 from tenmin.checks.judged import Judged
 from tenmin.checks.parameters import load
 from tenmin.checks.peers import Peers
+from tenmin.checks.pictures import JudgedMean, is_pictures, trace_of
 from tenmin.checks.quality import OWN
 from tenmin.checks.setting import Setting
 from tenmin.checks.vigil import Vigil
@@ -393,7 +394,10 @@ def own(stream: Stream, setting: Setting) -> list[Guarded | Judged]:
     for name, make in OWN.items():
         found += guarded(name, stream, make)
     found += whole(stream, setting)
-    if has_bank(stream, setting):
+    if is_pictures(stream):
+        if has_bank(trace_of(stream), setting):
+            found.append(JudgedMean(stream, setting))
+    elif has_bank(stream, setting):
         found.append(Judged(stream, setting))
     return found
 

@@ -3,7 +3,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tenmin.checks.environment import BodyMotion, Light, Sound, Temperature, motion_energy
+from tenmin.checks.environment import (
+    BodyMotion,
+    Light,
+    Sound,
+    Temperature,
+    channel_of,
+    motion_energy,
+)
 from tenmin.checks.parameters import shipped
 from tenmin.checks.setting import Setting
 from tenmin.checks.spectrum import Spectra
@@ -194,3 +201,17 @@ def test_motion_energy_is_the_mean_change_within_the_mask():
     mask[5:10] = True
     expected = np.abs(one.astype(int) - two)[5:10].mean()
     assert motion_energy(one, two, mask) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "words", "found"),
+    [
+        ("feedback", "n/a", ("sound", "db"), None),
+        ("mic", "dBA", ("sound", "db"), 0),
+        ("flight", "n/a", ("lux", "light"), None),
+        ("room_temp", "n/a", ("temp",), 0),
+        ("t1", "degrees Celsius", ("temp", "celsius"), 0),
+    ],
+)
+def test_a_sensor_is_known_by_whole_words(name, unit, words, found):
+    assert channel_of(Stream("room", (name,), 1.0, unit, kind="environment"), words) == found

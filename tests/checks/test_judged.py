@@ -5,6 +5,7 @@ import numpy as np
 from tenmin.checks.judged import Judged
 from tenmin.checks.setting import Setting
 from tenmin.ring import Piece
+from tenmin.stream import Stream
 from tenmin.verdict import OK, UNKNOWN, WARN
 from tests.checks.signals import PER_UV, RATE, eeg, noise, sine
 
@@ -132,3 +133,30 @@ def test_a_pass_that_raises_is_switched_off_with_its_reason():
     (why,) = {v.action for v in judged.verdicts(0.0)}
     assert judged.bank is None
     assert why.startswith("Switched off for this stream")
+
+
+def test_a_second_that_was_just_judged_is_news_once():
+    judged = fed(new(), noise(seconds=3))
+    assert {v.check for v in judged.news()} == {v.check for v in judged.bank.verdicts()}
+    assert judged.news() == []
+
+
+def test_there_is_no_news_of_a_second_of_which_samples_were_not_seen():
+    judged = fed(new(), noise(seconds=3))
+    judged.skipped(50)
+    assert judged.news() == []
+
+
+def test_what_was_said_already_is_no_news():
+    judged = fed(new(), noise(seconds=3))
+    judged.verdicts(3.0)
+    assert judged.news() == []
+
+
+def test_streams_that_are_not_electrical_have_no_clean_time():
+    body = Stream("collar", ("acc_x",), 100.0, "n/a", kind="behavior", dtype="float32")
+    judged = Judged(body, Setting())
+    for at in range(0, 500, 50):
+        judged.feed(Piece(at, at, np.ones((50, 1), np.float32), None, at * 10**7, 0))
+        judged.anchor(0)
+    assert judged.clean(10) is None

@@ -6,6 +6,7 @@ from scipy import ndimage, signal
 from tenmin.checks.parameters import shipped
 from tenmin.checks.pupil import (
     Picture,
+    PictureNumbers,
     PupilLost,
     PupilNoise,
     laplacian_variance,
@@ -170,3 +171,25 @@ def test_without_a_new_frame_the_picture_is_unknown():
     for k in range(3):
         check.feed_frame(texture(k))
     assert [check.verdict(t).level for t in (0.0, 1.0)] == [OK, UNKNOWN]
+
+
+def numbers(mean, focus, channels=("frame_mean", "frame_focus")):
+    """The level of a camera that sends its numbers, in tenths."""
+    camera = Stream("eye", channels, 60.0, "n/a", 0.1, kind="behavior")
+    check = PictureNumbers(camera, P)
+    rows = np.tile([mean * 10.0, focus * 10.0], (60, 1))[:, : len(channels)]
+    for second in range(4):
+        check.feed(Piece(60 * second, 60 * second, rows, None, 0, 0))
+        verdict = check.verdict(float(second))
+    return verdict.level
+
+
+@pytest.mark.parametrize(
+    ("mean", "focus", "level"), [(100, 500, OK), (20, 500, WARN), (230, 500, WARN), (100, 50, WARN)]
+)
+def test_a_camera_may_send_numbers_in_place_of_frames(mean, focus, level):
+    assert numbers(mean, focus) == level
+
+
+def test_a_camera_that_does_not_tell_its_focus_is_unknown():
+    assert numbers(100, 0, ("frame_mean",)) == UNKNOWN

@@ -78,3 +78,27 @@ def test_a_formula_can_tell_the_bins_itself():
     bins[3, 7] = True
     _, bits = unit_of([0.0], bins)
     assert np.argwhere(bits).tolist() == [[3, 7]]
+
+
+class GivenOfFive(Given):
+    """A formula that speaks of the first five channels."""
+
+    about = np.arange(10) < 5
+
+
+def test_channels_that_a_formula_does_not_speak_of_make_nothing_unknown():
+    formula = GivenOfFive()
+    formula.values = np.where(formula.about, 1.0, np.nan)
+    unit = Unit(formula, STREAM, shipped()["noise"])
+    unit.step(None)
+    assert unit.verdict().level == OK
+
+
+def test_the_share_that_fails_is_of_the_channels_spoken_of():
+    formula = GivenOfFive()
+    formula.values = np.where(formula.about, 1.0, np.nan)
+    formula.values[:2] = 40.0
+    now = {name: Threshold(15.0, 12.0, **AT_ONCE) for name in ("warn", "fail")}
+    unit = Unit(formula, STREAM, replace(shipped()["noise"], **now))
+    unit.step(None)
+    assert unit.verdict().level == FAIL

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tenmin.errors import DeviceError, DeviceLost, DeviceMissing, StreamStalled
-from tenmin.source import DeviceConfig
+from tenmin.source import DeviceConfig, Impedance
 from tenmin.sources import Flow, Source
 from tenmin.stream import Chunk, Stream
 
@@ -189,3 +189,54 @@ def test_every_opened_device_is_closed(flow):
     played(flow, driver, lambda: driver.starts >= 2)
 
     assert driver.stops == driver.starts
+
+
+class Measuring(Listed):
+    """A driver whose board measures its electrodes."""
+
+    def __init__(self, *plays, error=None):
+        super().__init__(*plays)
+        self.asked, self._error = 0, error
+
+    def impedance(self):
+        self.asked += 1
+        if self._error is not None:
+            raise self._error
+        return Impedance({"a": 5e3 * self.asked, "b": float("nan")}, 10.0)
+
+
+def test_impedances_are_measured_once_when_the_device_is_opened(flow, lines):
+    driver = Measuring(chunk(0), DeviceLost("board is gone."), chunk(40))
+    played(flow, driver, lambda: flow.n_received == 20)
+
+    assert driver.asked == 1
+    assert flow.numbers(0)["impedance_ohm"] == {"a": 5e3, "b": None}
+    assert [line["hz"] for line in lines if line["t"] == "impedance"] == [10.0]
+
+
+def test_impedances_are_measured_again_when_the_block_is_over(flow, wait_for):
+    driver = Measuring()
+    source = Source(driver, flow)
+    source.start()
+    wait_for(lambda: driver.asked == 1)
+    source.measure()
+    wait_for(lambda: flow.numbers(0)["impedance_ohm"] == {"a": 1e4, "b": None})
+    source.halt()
+    source.join(5)
+
+
+def test_nothing_is_measured_in_the_middle_of_a_block(tmp_path, lines, flow):
+    played(flow, Listed(chunk(0)), lambda: flow.n_received == 10)
+    again = Flow(flow.config, flow.path.parent, lines.append)
+    again.restore()
+    driver = Measuring(chunk(20))
+    played(again, driver, lambda: again.n_received == 10)
+
+    assert driver.asked == 0
+
+
+def test_a_measurement_that_fails_is_told_and_reading_goes_on(flow, lines):
+    played(flow, Measuring(chunk(0), error=DeviceError("no")), lambda: flow.n_received == 10)
+
+    (told,) = [line for line in lines if line["t"] == "impedance"]
+    assert told["error"].startswith("no ")

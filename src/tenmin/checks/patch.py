@@ -31,9 +31,18 @@ def factors(stream: Stream, units: Mapping[str, float]) -> np.ndarray:
     return np.array([units.get(unit, math.nan) for unit in of])
 
 
-def second_factors(stream: Stream, units: Mapping[str, float]) -> np.ndarray:
-    """As `factors`, for the samples of a `Second`, where volts are scaled up to microvolts."""
-    return factors(stream, units) * (1e-6 if stream.unit == "volts" else 1.0)
+def potentials(stream: Stream) -> np.ndarray:
+    """What one unit of each channel is in millivolts; NaN for what is no reading of a potential.
+
+    A channel called ``command`` is what the amplifier was told.
+    """
+    read = [not name.lower().startswith("command") for name in stream.channels]
+    return np.where(read, factors(stream, TO_MV), np.nan)
+
+
+def of_second(stream: Stream) -> float:
+    """For the samples of a `Second`, where volts are scaled up to microvolts."""
+    return 1e-6 if stream.unit == "volts" else 1.0
 
 
 class Access:
@@ -103,7 +112,7 @@ class Leak:
         return parameters if np.isfinite(factors(stream, TO_PA)).any() else None
 
     def __init__(self, stream: Stream, parameters: Parameters, shared: Shared) -> None:
-        self._factors = second_factors(stream, TO_PA)
+        self._factors = factors(stream, TO_PA) * of_second(stream)
         self.about = np.isfinite(self._factors)
         self._medians = Medians(int(parameters["window_s"]))
 
@@ -123,10 +132,10 @@ class Resting:
     @classmethod
     def fit(cls, stream: Stream, parameters: Parameters, setting: Setting) -> Parameters | None:
         """It does not apply where nothing is a potential."""
-        return parameters if np.isfinite(factors(stream, TO_MV)).any() else None
+        return parameters if np.isfinite(potentials(stream)).any() else None
 
     def __init__(self, stream: Stream, parameters: Parameters, shared: Shared) -> None:
-        self._factors = second_factors(stream, TO_MV)
+        self._factors = potentials(stream) * of_second(stream)
         self.about = np.isfinite(self._factors)
         self._window = int(parameters["window_s"])
         self.anchor()
@@ -247,7 +256,7 @@ class PatchNoise:
 
     def __init__(self, stream: Stream, parameters: Parameters) -> None:
         self.stream = stream
-        to_mv = factors(stream, TO_MV)
+        to_mv = potentials(stream)
         self._channels = np.flatnonzero(np.isfinite(to_mv))
         scales = np.array(stream.channel_scales or (1.0,) * stream.n_channels)
         self._factors = (to_mv * scales * stream.scale)[self._channels]

@@ -1,6 +1,6 @@
 """Our checks of whole streams in a block: which apply where, each behind the watcher's interface.
 
-What each looks at in a `Stream` is said in `OFFERS`; docs/explanation/checks.md has the table.
+What each looks at in a `Stream` is said in `OFFERS`; docs/reference/checks.md has it in words.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from tenmin.checks.environment import Light, Sound, Temperature, channel_of
 from tenmin.checks.frames import FrameDrops, FrameTriggers
 from tenmin.checks.guard import Guarded, guarded
 from tenmin.checks.parameters import ParameterSet
-from tenmin.checks.patch import TO_MV, PatchNoise, factors
+from tenmin.checks.patch import PatchNoise, potentials
+from tenmin.checks.pictures import is_camera, is_microscope, motion, picture, saturation
 from tenmin.checks.pupil import PictureNumbers, PupilLost, PupilNoise
 from tenmin.checks.setting import Setting
 from tenmin.checks.single import Single
@@ -137,13 +138,15 @@ def _is_regular(stream: Stream) -> bool:
 
 
 def _is_potential(stream: Stream) -> bool:
-    return stream.kind == "patch" and bool(np.isfinite(factors(stream, TO_MV)).any())
+    return stream.kind == "patch" and bool(np.isfinite(potentials(stream)).any())
 
 
-def _is_camera(stream: Stream) -> bool:
-    """A frame clock, or a regular stream of which the rig says that its samples are frames."""
+def _has_frames(stream: Stream) -> bool:
+    """A frame clock, pictures, or a stream of which the rig says that its samples are frames."""
+    if stream.kind == "frames" or is_camera(stream) or is_microscope(stream):
+        return True
     told = any(key in stream.facts for key in ("fps", "triggers", "frame_clock"))
-    return stream.kind == "frames" or (_is_regular(stream) and told)
+    return _is_regular(stream) and told
 
 
 def _has_pupil(stream: Stream) -> bool:
@@ -160,7 +163,7 @@ def _senses(words: tuple[str, ...]) -> Callable[[Stream], bool]:
 
 OFFERS = (
     Offer("gaps", _is_regular, _gaps, counts=True),
-    Offer("frame_drops", _is_camera, _drops, counts=True),
+    Offer("frame_drops", _has_frames, _drops, counts=True),
     Offer("frame_triggers", lambda s: "triggers" in s.facts, _balance("triggers", imaging=False)),
     Offer(
         "imaging_triggers",
@@ -169,7 +172,10 @@ OFFERS = (
     ),
     Offer("pupil_lost", _has_pupil, _by_parameters(PupilLost)),
     Offer("pupil_snr", _has_pupil, _by_parameters(PupilNoise)),
+    Offer("camera", is_camera, _by_parameters(picture)),
     Offer("camera", PictureNumbers.applies, _by_parameters(PictureNumbers)),
+    Offer("pixel_saturation", is_microscope, _by_parameters(saturation)),
+    Offer("motion", is_microscope, _by_parameters(motion)),
     Offer("light", _senses(Light.words), _by_parameters(Light)),
     Offer("sound", _senses(Sound.words), _by_parameters(Sound)),
     Offer("temperature", _senses(Temperature.words), _by_parameters(Temperature)),
