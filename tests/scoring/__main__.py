@@ -57,7 +57,7 @@ def run(scenario: Scenario, seeds: Sequence[int], jobs: int) -> list[Scored]:
     try:
         found = outcomes(scenario, seeds, jobs)
     except NotBuilt as error:
-        return [Scored(row, None, why=str(error)) for row in scenario.rows]
+        return [Scored(row, None, why=f"not built: {error}") for row in scenario.rows]
     return [score(row, found) for row in scenario.rows]
 
 
@@ -80,6 +80,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     unknown = sorted(set(options.only or ()) - set(names))
     if unknown:
         parser.error(f"there is no {', '.join(unknown)}; there are {', '.join(names)}")
+    if not options.tune:
+        table.keep_places(scenarios)
     missed = False
     for scenario in scenarios:
         if options.only is not None and scenario.name not in options.only:
