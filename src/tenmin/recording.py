@@ -84,17 +84,29 @@ class Recording(threading.Thread):
                 told = resumed["cut"]
                 self.failure = DiskTooSlow(told["message"], remedy=told["remedy"])
                 self.cut = told["seq"]
-        self._left = self._left_waiting() if resumed else {}
+        self._left = self._left_off() if resumed else {}
 
-    def _left_waiting(self) -> dict[str, tuple[int, float]]:
-        """End and fill of each ring that an earlier acquirer left, until its file is open."""
-        left = {}
+    def _left_off(self) -> dict[str, int]:
+        """Sequence number up to which an earlier acquirer wrote each stream."""
+        found = {}
         for name, flow in self.flows.items():
             records = read_records(self.dot / f"{name}.idx")
             if flow.ring is not None and len(records):
-                waits = flow.ring.written - int(records[-1]["seq"] + records[-1]["n"])
-                left[name] = (flow.ring.written, waits / flow.ring.capacity)
-        return left
+                found[name] = int(records[-1]["seq"] + records[-1]["n"])
+        return found
+
+    def _waiting(self) -> dict[str, tuple[int, float]]:
+        """End and fill of each ring; of one left by an earlier acquirer before its file is open.
+
+        A slow disk may take longer to open a file than the ring takes to fill.
+        """
+        found = {}
+        for name, seq in self._left.items():
+            ring = self.flows[name].ring
+            assert ring is not None
+            end = ring.written
+            found[name] = (end, (end - seq) / ring.capacity)
+        return found | {name: (tape.came, tape.fill) for name, tape in list(self.tapes.items())}
 
     @property
     def rate_hz(self) -> float:
@@ -227,8 +239,7 @@ class Recording(threading.Thread):
         came = sum(tape.came * tape.row_bytes for _, tape in tapes)
         taken = sum(tape.done * tape.row_bytes for _, tape in tapes)
         self._flowing = self._flowing.at(now_s, came, taken)
-        opened = {name: (tape.came, tape.fill) for name, tape in tapes}
-        rings = {**self._left, **opened}
+        rings = self._waiting()
         for name, (_, fill) in rings.items():
             before = self.pressures.get(name, Pressure())
             self.pressures[name] = now = before.at(now_s, fill)
