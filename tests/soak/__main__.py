@@ -21,6 +21,8 @@ from tests.soak import long, report
 from tests.soak.faults import Fault, Run, all_faults
 from tests.soak.stage import Setup
 
+TRIES = 3  # of a run whose block never began
+
 
 def main() -> int:
     """Run what was asked for; 0 when everything held."""
@@ -62,8 +64,11 @@ def run_many(fault: Fault, told: argparse.Namespace) -> bool:
         if deadline is not None and time.monotonic() > deadline:
             return None
         seed = told.seed + k
-        run = fault.once(setup, seed, random.Random(f"{seed} {fault.name}"))
-        print(f"{fault.name:20} {k + 1:3} {run}", flush=True)
+        for _ in range(TRIES):
+            run = fault.once(setup, seed, random.Random(f"{seed} {fault.name}"))
+            print(f"{fault.name:20} {k + 1:3} {run}", flush=True)
+            if not run.unbegun:
+                break
         return run
 
     with ThreadPoolExecutor(told.jobs) as pool:

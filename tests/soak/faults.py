@@ -31,6 +31,7 @@ WORST_S = 5.0  # design.md 1: the longest hole while a process is replaced
 
 # what ends a run that does not go as it should
 BROKEN = (AssertionError, OSError, RigError, subprocess.TimeoutExpired)
+UNBEGUN = "No data from "  # what is said of a block whose devices were not found
 LOST = 3  # exit code of a block that ended without its device
 LOST_S = 0.5  # design.md 1: of what was sent before everything died
 
@@ -60,6 +61,8 @@ class Run:
         Seconds sent before everything ended that are not in the file.
     skipped : str
         Why it could not be run on this computer.
+    unbegun : bool
+        The block never began, so that nothing was tried: its simulator was not found in time.
     """
 
     fault: str
@@ -72,6 +75,7 @@ class Run:
     broken: tuple[str, ...] = ()
     lost_before_s: float | None = None
     skipped: str = ""
+    unbegun: bool = False
 
     @property
     def sent(self) -> int:
@@ -207,7 +211,10 @@ class BlockFault(Fault):
             except BROKEN as error:
                 broken = f"{error!r}\n{stage.logs()}"
                 took_s = time.monotonic() - began
-                return Run(self.name, seed, at_s, said, took_s=took_s, broken=(broken,))
+                unbegun = not said and UNBEGUN in broken
+                return Run(
+                    self.name, seed, at_s, said, took_s=took_s, broken=(broken,), unbegun=unbegun
+                )
             finally:
                 stage.close()
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from tests.soak.accounts import Rows
 from tests.soak.faults import LOST, BlockFault
-from tests.soak.stage import Device, Outcome, Stage
+from tests.soak.stage import ABORTED, Device, Outcome, Stage
 from tests.system.rigs import Sim
 
 AWAY_S = (0.2, 2.0)
@@ -92,7 +92,7 @@ FAULTS = (
         most_holes=1,
         judge=_as_sent,
         latest_s=LATEST_S,
-        codes=(0, 1, LOST),
+        codes=(0, 1, LOST, ABORTED),
     ),
     BlockFault(
         "sender:restart",
@@ -102,6 +102,6 @@ FAULTS = (
         finish=_restarted,
         most_holes=1,
         latest_s=LATEST_S,
-        codes=(0, 1, LOST),
+        codes=(0, 1, LOST, ABORTED),
     ),
 )
