@@ -52,6 +52,7 @@ def _anonymous(stage: Stage) -> None:
 def _restart(stage: Stage, chance: random.Random) -> str:
     seconds = chance.uniform(*AWAY_S)
     stage.sims[0].kill()
+    stage.restarted = True
     threading.Event().wait(seconds)
     (rig,) = stage.setup.rigs
     again = Sim(rig.removeprefix("sim:"), stage.folder, "--seed", str(stage.seed))
