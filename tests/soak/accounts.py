@@ -141,13 +141,15 @@ def _stream(
     rate_hz = float(told["rate_hz"])
     recorded, missing = int(told["samples"]), int(told["missing_samples"])
     sent, first, holes, wrong, checked = recorded + missing, 0, gaps, 0, NUMBER
+    shown = recorded  # so many were sent, whatever the program tells
     if f"acquisition/{name}_counter" in file:
         index = file[f"acquisition/{name}_counter/data"][()].astype(np.int64)
         holes, checked = holes_of(index), INDEX
         recorded, stop = len(index), int(index[-1]) + 1
         begun = int(index[0])
         before = sum(n for at, n in gaps if at < begun)
-        sent = stop - begun + before + sum(n for at, n in gaps if at >= stop)
+        shown = stop - begun
+        sent = shown + before + sum(n for at, n in gaps if at >= stop)
         missing, first = sum(n for _, n in gaps), begun - before
         if rows is not None:
             data = file[f"acquisition/{name}/data"]
@@ -157,7 +159,7 @@ def _stream(
                 sent = min(sent, truth.n - first)
     if planned_s is not None:
         least, most = (round((planned_s + s) * rate_hz) for s in (-slack_s, slack_s))
-        sent = min(max(sent, least), most)
+        sent = max(shown, min(max(sent, least), most))
     stop = first + recorded + missing
     return Stream(name, rate_hz, sent, recorded, missing, wrong, first, stop, holes, gaps, checked)
 

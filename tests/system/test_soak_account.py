@@ -180,3 +180,11 @@ def test_five_per_cent_more_memory_is_flat_and_the_simulators_is_not_judged() ->
 
 def test_a_process_that_is_gone_at_the_end_is_not_flat() -> None:
     assert Found(1.0, 1.0, 0, dict.fromkeys(OURS[1:], (40.0, 40.0)), []).grown == [OURS[0]]
+
+
+def test_rows_beyond_the_planned_end_were_sent(tmp_path: Path) -> None:
+    planned_s = PLANNED_S - 0.1
+
+    stream = recorded(tmp_path, without=slice(0, 0), told=[], planned_s=planned_s)
+
+    assert (stream.sent, stream.uncounted) == (N, 0)
