@@ -8,18 +8,22 @@ recording, the acquirer records on to the planned end and closes the journal.
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import json
 import os
 import sys
+import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from types import TracebackType
 from typing import Any, cast
 
 from tenmin import ring
+from tenmin.apart import isolated_names
 from tenmin.errors import RigBusy, RigError
 from tenmin.eventlog import EventLog
-from tenmin.isolation import Isolated, RemoteFlow, isolated_names
+from tenmin.isolation import Isolated, RemoteFlow
 from tenmin.parent import Parent
 from tenmin.recorder.journal import read_log
 from tenmin.recording import Recording
@@ -95,8 +99,7 @@ class Acquirer:
         rings = self.folder / "rings"
         rings.mkdir(exist_ok=True)
         configs = device_configs(spool["devices"])
-        drivers = {config.name: make_driver(config) for config in configs}
-        apart = isolated_names(configs, drivers)
+        apart = isolated_names(configs)
         remote = {name for names in apart.values() for name in names}
         for config in configs:
             kind = RemoteFlow if config.name in remote else Flow
@@ -110,11 +113,12 @@ class Acquirer:
             flow = self.flows[config.name]
             if config.name in remote:
                 continue
+            driver = make_driver(config)
             if is_derived(config):
                 parent = config.source.split(":")[0]
-                self.flows[parent].derived.append((drivers[config.name], flow))
+                self.flows[parent].derived.append((driver, flow))
             else:
-                self.sources.append(Source(drivers[config.name], flow))
+                self.sources.append(Source(driver, flow))
 
     def settle(self) -> None:
         """Open the log: clock points, markers and gaps are kept from now on."""
@@ -358,8 +362,32 @@ class Worker:
         return 0
 
 
+def _end_with_its_thread(died: threading.ExceptHookArgs) -> None:
+    """End this process when a thread of ours dies of an exception: the standby takes over.
+
+    With a dead listener or recorder it would look alive and lose data. Threads that a driver
+    starts are the driver's affair: their exceptions are printed, as ever.
+    """
+    threading.__excepthook__(died)
+    if died.exc_type is not SystemExit and _begun_in(died.exc_traceback).startswith("tenmin."):
+        sys.stderr.flush()
+        os._exit(RigError.exit_code)
+
+
+def _begun_in(trace: TracebackType | None) -> str:
+    """Module of a thread's own first function."""
+    while trace is not None:
+        module = str(trace.tb_frame.f_globals.get("__name__", ""))
+        if module != threading.__name__:
+            return module
+        trace = trace.tb_next
+    return ""
+
+
 def main() -> int:
     """Entry point of the process."""
+    faulthandler.enable()  # a crash of native code leaves the place as its last words
+    threading.excepthook = _end_with_its_thread
     ring.warm()
     with contextlib.suppress(KeyboardInterrupt):  # the terminal's Ctrl-C is for the client
         return Worker(Path(sys.argv[1]), sys.argv[2]).run()

@@ -7,29 +7,31 @@ acquirer closes its standard input.
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from tenmin import ring
-from tenmin.errors import DeviceLost, RigBusy, RigError
+from tenmin import crashes, ring
+from tenmin.errors import DeviceLost, RigError
 from tenmin.rig import device_configs
 from tenmin.ring import Ring
-from tenmin.source import DeviceConfig, is_derived
 from tenmin.sources import Flow, Source, make_driver
 from tenmin.stream import Stream
 from tenmin.system import IMPORTS, Bell, FileLock, behave, spawn, stop_process
 
 TELL_S = 0.1  # between two lines of numbers
-HUNG_S = 6.0  # without a line for longer, the process is taken for hung and killed
-START_S = 30.0  # before its first line: on a busy computer it may have to compile kernels
+HUNG_S = 6.0  # without a line, or in one `read`, for longer: the process is hung, and is ended
+START_S = 30.0  # before its first line: it may have to compile kernels, and loads the library
+PREDECESSOR_S = 2 * HUNG_S  # until an earlier process of this device, even a hung one, has ended
 RETRY_S = 0.5
 GRACE_S = 2.0
 COUNTERS = (
@@ -41,15 +43,6 @@ COUNTERS = (
     "missing",
     "n_gaps",
 )
-
-
-def wants_isolation(config: DeviceConfig, driver: Any) -> bool:
-    """Whether a device's driver gets a process of its own.
-
-    What rig.toml says; else what the driver's class says of itself (`isolate`): true for those
-    that load native code of a vendor.
-    """
-    return bool(getattr(driver, "isolate", False)) if config.isolate is None else config.isolate
 
 
 class RemoteFlow(Flow):
@@ -134,6 +127,7 @@ class Isolated(threading.Thread):
         self._tables, self._folder, self._restored = list(tables), folder, restored
         self._halt = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
+        self._told: RigError | None = None  # why it is about to end, by its own words
         self._heard_s = time.monotonic()
         self._patience_s = START_S
 
@@ -144,23 +138,49 @@ class Isolated(threading.Thread):
 
     def run(self) -> None:
         """Start it, listen to it, start it again."""
-        while not self._halt.is_set():
-            words = self._folder / f"isolated-{self.name_of_device}.log"
-            with words.open("ab") as errors:
-                args = [sys.executable, "-m", "tenmin.isolation", str(self._spec())]
-                pipe = subprocess.PIPE
-                self._process = spawn(args, stdin=pipe, stdout=pipe, stderr=errors, below=IMPORTS)
-            self._heard_s, self._patience_s = time.monotonic(), START_S
-            threading.Thread(target=self._watch, args=(self._process,), daemon=True).start()
-            for line in _lines(self._process.stdout):
+        while not self._halt.is_set() and self.fatal is None:
+            try:
+                why = self._listen()
+            except Exception as error:  # else nobody would listen any more, and nobody know
+                why = error if isinstance(error, RigError) else self._unheard(error)
+                self._end_at_once()
+            if not self._halt.is_set() and self.fatal is None:
+                self._died(why)
+                self._halt.wait(RETRY_S)
+
+    def _listen(self) -> RigError:
+        """Start the process and take what it says until it ends; why it did."""
+        words = self._folder / f"isolated-{self.name_of_device}.log"
+        with words.open("ab") as errors:
+            args = [sys.executable, "-m", "tenmin.isolation", str(self._spec())]
+            pipe = subprocess.PIPE
+            process = spawn(args, stdin=pipe, stdout=pipe, stderr=errors, below=IMPORTS)
+        self._process, self._told = process, None
+        self._heard_s, self._patience_s = time.monotonic(), START_S
+        if self._halt.is_set():  # meanwhile, and it was not there to be ended
+            self.halt()
+        threading.Thread(target=self._watch, args=(process,), daemon=True).start()
+        assert process.stdin is not None and process.stdout is not None
+        with process.stdin, process.stdout:
+            for line in _lines(process.stdout):
                 self._heard_s, self._patience_s = time.monotonic(), HUNG_S
                 self._take(line)
-            code = self._process.wait()
-            if not self._halt.is_set() and self.fatal is None:
-                self._died(code)
-                self._halt.wait(RETRY_S)
-            elif self.fatal is not None:
-                return
+        silent_s = time.monotonic() - self._heard_s
+        return self._told or crashes.ended(
+            self.name_of_device, process.wait(), silent_s, self._patience_s
+        )
+
+    def _unheard(self, error: Exception) -> RigError:
+        return DeviceLost(
+            f"Nobody could listen to the process of {self.name_of_device}: {error!r}.",
+            remedy="It is tried again. Free memory and disk; else report these words.",
+        )
+
+    def _end_at_once(self) -> None:
+        process = self._process
+        if process is not None:
+            process.kill()
+            process.wait()
 
     def _spec(self) -> Path:
         path = self._folder / f"isolated-{self.name_of_device}.json"
@@ -175,9 +195,11 @@ class Isolated(threading.Thread):
         return path
 
     def _take(self, line: dict[str, Any]) -> None:
-        if line["t"] == "fatal":
-            self.fatal = RigError(line["message"], remedy=line["remedy"])
-            self.fatal.exit_code = line["exit_code"]
+        if line["t"] == "ending":
+            self._told = RigError(line["message"], remedy=line["remedy"])
+            self._told.exit_code = line["exit_code"]
+            if line["fatal"] and self.flows[self.name_of_device].stream is None:
+                self.fatal = self._told
         elif line["t"] == "granted":
             self.granted = line["granted"]
         else:
@@ -189,10 +211,8 @@ class Isolated(threading.Thread):
             if time.monotonic() - self._heard_s > self._patience_s:
                 process.kill()
 
-    def _died(self, code: int) -> None:
+    def _died(self, error: RigError) -> None:
         self.deaths += 1
-        how = f"signal {-code}" if code < 0 else f"exit code {code}"
-        error = DeviceLost(f"The process of {self.name_of_device} ended ({how}).")
         for name, flow in self.flows.items():
             flow.lost(error)
             now = time.monotonic_ns()
@@ -255,16 +275,52 @@ class Teller:
 
 def main() -> int:
     """Entry point of the process."""
+    faulthandler.enable()  # a crash of native code leaves the place as its last words
+    _die_after(START_S)
     spec = json.loads(Path(sys.argv[1]).read_text("utf-8"))
-    tell, folder = Teller(), Path(spec["folder"])
+    tell = Teller()
+    try:
+        source = _work(spec, tell)
+    except Exception as error:  # whatever it is, the operator hears of it
+        traceback.print_exc()
+        lasting = isinstance(error, RigError) and not isinstance(error, DeviceLost)
+        tell(_ending(error, fatal=lasting))
+        return 1
+    source.halt()
+    source.join(GRACE_S)
+    if source.is_alive():  # it hangs, and might do so in what ends the interpreter, too
+        sys.stderr.flush()
+        os._exit(1)
+    return 0
+
+
+def _die_after(seconds: float) -> None:
+    """End this process, with its stacks printed, unless this is called again in time.
+
+    A thread of C does it: a library that hangs with the lock of the interpreter hinders every
+    thread of Python, and the process would outlive its acquirer and keep the ring's lock.
+    """
+    faulthandler.dump_traceback_later(seconds, exit=True)
+
+
+def _ending(error: Exception, fatal: bool) -> dict[str, Any]:
+    """The last line; `fatal` ends the block if the device has never been open."""
+    if not isinstance(error, RigError):
+        error = DeviceLost(f"The driver's process failed: {error!r}.", remedy="Report these words.")
+    told = {"message": error.message, "remedy": error.remedy, "exit_code": error.exit_code}
+    return {"t": "ending", "fatal": fatal, **told}
+
+
+def _work(spec: dict[str, Any], tell: Teller) -> Source:
+    """Read the device until the acquirer closes our standard input."""
+    folder, names = Path(spec["folder"]), spec["names"]
     ring.warm()
-    tell({"t": "granted", "granted": {"kernels": ring.cached(), **behave("driver")}})
-    configs = {c.name: c for c in device_configs(spec["devices"]) if c.name in spec["names"]}
-    lock = FileLock(folder / "rings" / f"{spec['names'][0]}.writer")
+    configs = {c.name: c for c in device_configs(spec["devices"]) if c.name in names}
+    lock = FileLock(folder / "rings" / f"{names[0]}.writer")
     _wait_for(lock)
     bell = Bell(folder / "watcher.wake")
     flows = {name: Flow(config, folder / "rings", tell) for name, config in configs.items()}
-    own, *others = (flows[name] for name in spec["names"])
+    own, *others = (flows[name] for name in names)
     for flow in flows.values():
         flow.wake = bell.ring
         if spec["restored"]:
@@ -272,19 +328,22 @@ def main() -> int:
     for flow in others:
         own.derived.append((make_driver(flow.config), flow))
     source = Source(make_driver(own.config), own)
+    tell({"t": "granted", "granted": {"kernels": ring.cached(), **behave("driver")}})
+    _die_after(HUNG_S)
     source.start()
     _serve(source, flows, tell)
-    source.halt()
-    source.join(GRACE_S)
-    return 0
+    return source
 
 
 def _wait_for(lock: FileLock) -> None:
     """Let a predecessor end first: a ring has one writer."""
-    deadline = time.monotonic() + HUNG_S
+    deadline = time.monotonic() + PREDECESSOR_S
     while not lock.acquire():
         if time.monotonic() > deadline:
-            raise RigBusy("An earlier process of this device still writes into its ring.")
+            raise DeviceLost(
+                "An earlier process of this device still writes into its ring.",
+                remedy="It is tried again; end the processes of earlier blocks on this rig.",
+            )
         time.sleep(TELL_S)
 
 
@@ -294,16 +353,22 @@ def _serve(source: Source, flows: dict[str, Flow], tell: Teller) -> None:
     threading.Thread(target=_wait_for_end, args=(closed,), daemon=True).start()
     known: set[str] = set()
     while not closed.wait(TELL_S) and not tell.broken.is_set():
+        _die_after(HUNG_S)
         for name, flow in flows.items():
             if flow.stream is not None and name not in known:
                 known.add(name)
                 tell({"t": "opened", "stream": name, "described": asdict(flow.stream)})
             tell(_numbers(name, flow))
         if source.fatal is not None:
-            error = source.fatal
-            told = {"message": error.message, "remedy": error.remedy, "exit_code": error.exit_code}
-            tell({"t": "fatal", "stream": source.flow.config.name, **told})
+            tell(_ending(source.fatal, fatal=True))
             return
+        since = source.read_since_s
+        if since is not None and time.monotonic() - since > HUNG_S:
+            faulthandler.dump_traceback()
+            why = f"has not returned from one read for {HUNG_S:g} s"
+            tell(_ending(crashes.hung(source.flow.config.name, why), fatal=False))
+            sys.stderr.flush()
+            os._exit(1)  # what hangs might hinder any other way to end
 
 
 def _numbers(name: str, flow: Flow) -> dict[str, Any]:
@@ -317,23 +382,6 @@ def _numbers(name: str, flow: Flow) -> dict[str, Any]:
 def _wait_for_end(closed: threading.Event) -> None:
     sys.stdin.buffer.read()
     closed.set()
-
-
-def isolated_names(
-    configs: Sequence[DeviceConfig], drivers: dict[str, Any]
-) -> dict[str, list[str]]:
-    """Devices that get a process of their own, each with the streams derived from it."""
-    found = {
-        config.name: [config.name]
-        for config in configs
-        if not is_derived(config) and wants_isolation(config, drivers[config.name])
-    }
-    for config in configs:
-        if is_derived(config):
-            parent = str(getattr(config, "source", "")).split(":")[0]
-            if parent in found:
-                found[parent].append(config.name)
-    return found
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tenmin.errors import DiskError, DiskTooSlow, RigError
+from tenmin.errors import DiskError, DiskFull, DiskTooSlow, RigError
 from tenmin.eventlog import EventLog
 from tenmin.pressure import STOP, TOO_SLOW, Flowing, Pressure, too_slow
 from tenmin.recorder.journal import commit_all, write_block
@@ -19,6 +20,7 @@ from tenmin.sources import Flow
 from tenmin.tape import Tape
 from tenmin.window import t0_index, window_samples
 
+REPORT = "What was recorded is kept; send the log and the journal to whoever keeps tenmin."
 ROUND_S = 0.1  # one round of reading and writing
 SYNCS = 8  # streams that may wait for the disk at once
 GRACE_S = 1.0  # how long the other streams may take to reach the reference's end
@@ -72,6 +74,7 @@ class Recording(threading.Thread):
         self._flowing, self._n_flowing = Flowing(), 0
         self._syncs = ThreadPoolExecutor(SYNCS, "sync")  # a thread begins when there is work
         self._asked: str | None = None
+        self._asked_ns = 0
         self._opened: set[str] = set()
         self._told: dict[str, Any] = {}  # streams as block.json describes them
         self._resumed = resumed
@@ -84,17 +87,29 @@ class Recording(threading.Thread):
                 told = resumed["cut"]
                 self.failure = DiskTooSlow(told["message"], remedy=told["remedy"])
                 self.cut = told["seq"]
-        self._left = self._left_waiting() if resumed else {}
+        self._left = self._left_off() if resumed else {}
 
-    def _left_waiting(self) -> dict[str, tuple[int, float]]:
-        """End and fill of each ring that an earlier acquirer left, until its file is open."""
-        left = {}
+    def _left_off(self) -> dict[str, int]:
+        """Sequence number up to which an earlier acquirer wrote each stream."""
+        found = {}
         for name, flow in self.flows.items():
             records = read_records(self.dot / f"{name}.idx")
             if flow.ring is not None and len(records):
-                waits = flow.ring.written - int(records[-1]["seq"] + records[-1]["n"])
-                left[name] = (flow.ring.written, waits / flow.ring.capacity)
-        return left
+                found[name] = int(records[-1]["seq"] + records[-1]["n"])
+        return found
+
+    def _waiting(self) -> dict[str, tuple[int, float]]:
+        """End and fill of each ring; of one left by an earlier acquirer before its file is open.
+
+        A slow disk may take longer to open a file than the ring takes to fill.
+        """
+        found = {}
+        for name, seq in self._left.items():
+            ring = self.flows[name].ring
+            assert ring is not None
+            end = ring.written
+            found[name] = (end, (end - seq) / ring.capacity)
+        return found | {name: (tape.came, tape.fill) for name, tape in list(self.tapes.items())}
 
     @property
     def rate_hz(self) -> float:
@@ -157,8 +172,9 @@ class Recording(threading.Thread):
         try:
             self._begin()  # here, so that nobody else waits for the disk
             while self.ended is None:
+                began_ns = time.monotonic_ns()
                 self._round()
-                self.ended = self._over()
+                self.ended = self._over(began_ns)
                 if self.ended is None:
                     time.sleep(ROUND_S)
             self._close(self.ended)
@@ -166,6 +182,8 @@ class Recording(threading.Thread):
             self._broken(error)
         except OSError as error:
             self._broken(DiskError(f"Writing {self.dot} failed: {error}."))
+        except Exception as error:  # a fault of ours must not stop a recording without a word
+            self._broken(RigError(f"The recorder failed: {error!r}.", remedy=REPORT))
         finally:
             self._syncs.shutdown()
             self.finished.set()
@@ -227,8 +245,7 @@ class Recording(threading.Thread):
         came = sum(tape.came * tape.row_bytes for _, tape in tapes)
         taken = sum(tape.done * tape.row_bytes for _, tape in tapes)
         self._flowing = self._flowing.at(now_s, came, taken)
-        opened = {name: (tape.came, tape.fill) for name, tape in tapes}
-        rings = {**self._left, **opened}
+        rings = self._waiting()
         for name, (_, fill) in rings.items():
             before = self.pressures.get(name, Pressure())
             self.pressures[name] = now = before.at(now_s, fill)
@@ -255,19 +272,23 @@ class Recording(threading.Thread):
         assert self.cut is not None
         return all(self.tapes[n].done >= seq for n, seq in self.cut.items() if n in self.tapes)
 
-    def _over(self) -> str | None:
+    def _over(self, now: int) -> str | None:
+        """Why it is over, if it is, after a round that began at `now` (monotonic ns).
+
+        A round writes all that had come when it began, however long the disk takes for it: what
+        is not in the journal after it had not come by then.
+        """
         if self.cut is not None:
             return TOO_SLOW if self._is_cut() else None
-        if self._asked is not None:
+        if self._asked is not None and now >= self._asked_ns:
             return self._asked
-        now = time.monotonic_ns()
         reached = self.window_index
         if self.stop_index is None:
             planned_s = self.block["seconds"] + 2 * self.block["pad_s"]
             late = now - self._started_ns > (planned_s + OVERDUE_S) * 1e9
             return "reference lost" if late else None
         if reached is not None and reached >= self.stop_index:
-            self._drain(now)
+            self._drain(time.monotonic_ns())
             return "complete"
         if now > self._host_ns(self.stop_index) + OVERDUE_S * 1e9:
             return "reference lost"
@@ -291,8 +312,14 @@ class Recording(threading.Thread):
             time.sleep(ROUND_S)
 
     def _close(self, reason: str) -> None:
+        failed: RigError | OSError | None = None
         for tape in self.tapes.values():
-            tape.journal.close()
+            try:
+                tape.journal.close()
+            except (RigError, OSError) as error:
+                failed = error  # the others are closed first
+        if failed is not None:
+            raise failed
         line = {
             "t": "end",
             "reason": reason,
@@ -304,13 +331,13 @@ class Recording(threading.Thread):
         self.log.write(line, sync=True)
 
     def _broken(self, error: RigError) -> None:
-        self.failure, self.ended = error, "disk full"
-        try:
-            self._close("disk full")
-        except (RigError, OSError):
-            # The log cannot take the line either: a journal without an end is closed by
+        self.failure = error
+        reasons = {DiskFull: "disk full", DiskError: "disk error"}
+        self.ended = reasons.get(type(error), "recorder failed")
+        with contextlib.suppress(RigError, OSError):
+            # If the log cannot take the line either: a journal without an end is closed by
             # `tenmin recover`, and the failure itself goes to the operator through `failure`.
-            self.ended = "disk full"
+            self._close(self.ended)
 
     def move_end(self, stop: int) -> None:
         """Record on to device index `stop` of the reference (an extension)."""
@@ -321,4 +348,5 @@ class Recording(threading.Thread):
 
     def end(self, reason: str) -> None:
         """End now; everything so far is kept. What waits for a slow disk is written first."""
+        self._asked_ns = time.monotonic_ns()
         self._asked = reason

@@ -344,7 +344,13 @@ def make_driver(config: DeviceConfig) -> Any:
 
 
 class Source(threading.Thread):
-    """Reads one device until told to stop; opens it again whenever it is lost."""
+    """Reads one device until told to stop; opens it again whenever it is lost.
+
+    Attributes
+    ----------
+    read_since_s : float or None
+        When the last `read` was called, monotonic seconds; None while the device is not open.
+    """
 
     def __init__(self, driver: Driver, flow: Flow) -> None:
         super().__init__(name=f"source {flow.config.name}", daemon=True)
@@ -352,6 +358,7 @@ class Source(threading.Thread):
         if isinstance(driver, Corrected):
             flow.trust_sender()
         self.fatal: RigError | None = None
+        self.read_since_s: float | None = None
         self._halt = threading.Event()
         self._measure = threading.Event()
         self._correct_at = 0.0
@@ -409,6 +416,7 @@ class Source(threading.Thread):
         self.flow.lost(error)
 
     def _close(self) -> None:
+        self.read_since_s = None
         try:
             self.driver.stop()
         except Exception as error:  # closing a dead device may fail in any way
@@ -417,8 +425,13 @@ class Source(threading.Thread):
     def _read(self) -> None:
         flow, driver = self.flow, self.driver
         assert flow.stream is not None
+        now = time.monotonic()
         while not self._halt.is_set():
-            self._measured()
+            if self._measure.is_set():
+                self.read_since_s = None  # takes its time, and is no read
+                self._measured()
+                now = time.monotonic()
+            self.read_since_s = now
             try:
                 flow.take(driver.read())
             except StreamStalled:

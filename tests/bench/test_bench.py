@@ -10,7 +10,7 @@ import pytest
 
 ROW_KEYS = {
     *("area", "what", "unit", "ours", "against", "theirs", "ratio", "gate", "aim", "note"),
-    *("holds", "reaches_aim"),
+    *("holds", "reaches_aim", "failed"),
 }
 SPREAD_KEYS = {"median", "low", "high", "n"}
 
@@ -53,6 +53,21 @@ def test_every_row_is_measured_or_says_why_not(parts):
 
 
 @pytest.mark.xdist_group("bench")
+def test_no_row_has_the_name_of_another(parts):
+    told, _, _ = parts
+    names = [(row["area"], row["what"], row["against"]) for row in told["rows"]]
+    assert sorted(set(names)) == sorted(names)
+
+
+@pytest.mark.xdist_group("bench")
+def test_what_is_kept_beside_the_page_is_what_was_measured(parts):
+    told, _, folder = parts
+    kept = json.loads((folder / "page.json").read_text())
+    assert [{**row, "run": 1} for row in told["rows"]] == kept["rows"]
+    assert [run["command"][:12] for run in kept["runs"]] == ["tenmin bench"]
+
+
+@pytest.mark.xdist_group("bench")
 def test_every_area_has_rows_and_growth_has_tables(parts):
     told, _, _ = parts
     areas = {row["area"] for row in told["rows"]}
@@ -63,7 +78,7 @@ def test_every_area_has_rows_and_growth_has_tables(parts):
 @pytest.mark.xdist_group("bench")
 def test_nothing_is_left_on_the_disk(parts):
     _, _, folder = parts
-    assert [path.name for path in folder.iterdir()] == ["page.md"]
+    assert {path.name for path in folder.iterdir()} == {"page.md", "page.json"}
 
 
 @pytest.mark.xdist_group("bench")

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from tenmin.bench import report
+from tenmin.bench.book import Book, Run
 from tenmin.bench.growth import Table
 from tenmin.bench.rounds import compare, interleave
-from tenmin.bench.rows import Row, Spread, meets, missing
+from tenmin.bench.rows import Row, Spread, meets, missing, why
+from tenmin.errors import DiskFull
 
 
 @pytest.mark.parametrize(
@@ -59,11 +61,35 @@ def test_the_page_names_what_is_missing_and_which_gate_fails():
         **{"processor": "P", "cores": 2, "memory_gb": 1.0, "system": "S", "python": "3"},
         **{"tenmin": "0", "date": "2026-01-01", "load": 0.1, "load_after": 0.2, "versions": {}},
     }
-    page = report.markdown("tenmin bench", about, 7, rows, [Table("T", ("n", "ns"), [[1, 0.5]])])
+    book = Book().with_run(
+        Run("tenmin bench", 7, about), [*rows, Table("T", ("n", "ns"), [[1, 0.5]])]
+    )
+    page = report.markdown(book, "page.json")
     assert "missing: not installed here" in page
     assert "0 of 1 gates hold" in page
     assert "- push: 2 µs (1–3), gate ≤ 1" in page
-    assert "| 1 | 0.5 |" in page
+    assert "| 1 | 0.5 | 1 |" in page
+
+
+def test_a_row_whose_measurement_failed_holds_neither_gate_nor_aim():
+    row = Row("a", "b", "s", Spread.of([1.0]), gate="≤ 2", aim="≤ 1", failed=True)
+    assert (row.holds, row.reaches) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "shown"),
+    [(0.7, "0.7"), (0.8123, "0.8123"), (0.7996, "0.7996"), (0.79999, "0.79999"), (0.8, "0.8")],
+)
+def test_a_ratio_close_to_its_gate_shows_on_which_side_it_is(ratio, shown):
+    row = Row("a", "b", "s", None, "peer", None, Spread.of([ratio]), "≥ 0.8")
+    assert report.cells(row)[4] == shown
+
+
+def test_an_error_is_told_without_the_folders_of_this_machine():
+    assert why(DiskFull("No room in /data/some/where.bin for 3 µs/sample.")) == (
+        "failed: No room in where.bin for 3 µs/sample."
+    )
+    assert why(ValueError("a\n b")) == "failed: ValueError: a b"
 
 
 @pytest.mark.parametrize(

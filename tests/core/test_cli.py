@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tenmin import __version__, cli, examples
-from tenmin.commands.check import _probe
+from tenmin.commands.check_devices import devices
 from tenmin.commands.plan import plan
 from tenmin.commands.progress import EVERY_S, Progress, describe
 from tenmin.commands.record import KEYS, POSITIONS, add_record, summary
@@ -321,7 +321,7 @@ def test_check_refuses_events_as_the_reference_clock():
 def finding_of(config, driver):
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("tenmin.registry.load", lambda group, name: driver)
-        [(found, _)] = _probe([config])
+        [(found, _)] = devices([config], [])
     return found
 
 

@@ -51,7 +51,7 @@ def _prepare(stage: Stage) -> None:
     library = stage.folder / "wall_clock.so"
     subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", library, SOURCE, "-ldl"], check=True)
     _set(stage, 0)
-    stage.env.update(LD_PRELOAD=str(library), TENMIN_WALL_CLOCK=str(_clock(stage)))
+    stage.add_env({"LD_PRELOAD": str(library), "TENMIN_WALL_CLOCK": str(_clock(stage))})
 
 
 def _clock(stage: Stage) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,7 +13,8 @@ from pathlib import Path
 
 from tests.recorder.small_disk import REFUSED, around, fill, granted, inside
 from tests.soak.faults import BROKEN, BlockFault, Fault, Run
-from tests.soak.stage import Outcome, Setup, Stage
+from tests.soak.stage import ABORTED, Outcome, Setup, Stage
+from tests.soak.truths import LOST_S
 from tests.system.conftest import Ended, until
 from tests.system.killing import Block
 from tests.system.refusing_disk import refuse, refusing_disk_env
@@ -22,10 +24,11 @@ from tests.system.slow_disk import SlowDiskMissing, set_speed, slow_disk_env
 SIZE = "64m"
 MOMENTS = ("settling", "start", "window", "end", "finalising")
 DISK_FAILS = 3  # exit code, design.md 4
-LOST_S = 0.5  # design.md 1: what the journal may hold without a record
 SLOW_S, SLOW_SHARE = 30.0, 0.4  # window that a ring of 10 s cannot bridge at this share of speed
 CACHE_BYTES = 1 << 14
-STALL_S = (1.0, 3.0)
+STALL_S, END_STALL_S, ABORT_STALL_S = (1.0, 3.0), (6.0, 8.0), (2.0, 5.0)
+END_S = 1.5  # a stall across the end of the block begins at most so long before the window's end
+ASKED_S = 0.5  # the disk stands still for so long after the abort
 SETTLE_S = 2.0
 
 
@@ -194,17 +197,38 @@ def can_be_slow() -> str:
 
 def slowed(stage: Stage) -> None:
     """Give the block a disk that can be slowed."""
-    stage.env.update(slow_disk_env(stage.bench.out, 0, CACHE_BYTES))
+    stage.add_env(slow_disk_env(stage.bench.out, 0, CACHE_BYTES))
 
 
 def stall(stage: Stage, chance: random.Random) -> str:
     """Stop the disk for some seconds."""
-    seconds = chance.uniform(*STALL_S)
+    return _stall(stage, chance.uniform(*STALL_S))
+
+
+def stall_long(stage: Stage, chance: random.Random) -> str:
+    """Stop the disk for longer than what is left of the block."""
+    return _stall(stage, chance.uniform(*END_STALL_S))
+
+
+def _stall(stage: Stage, seconds: float) -> str:
     set_speed(stage.env, 1)
-    until_s = time.monotonic() + seconds
-    until(lambda: time.monotonic() > until_s, 60.0, 0.01)
+    threading.Event().wait(seconds)
     set_speed(stage.env, 0)
     return f"the disk stood still for {seconds:.2f} s"
+
+
+def stall_and_abort(stage: Stage, chance: random.Random) -> str:
+    """Stop the disk, and abort the block before it goes on."""
+    seconds = chance.uniform(*ABORT_STALL_S)
+    set_speed(stage.env, 1)
+    threading.Event().wait(seconds)
+    stage.killed_ns = time.monotonic_ns()
+    asking = stage.bench.start("abort")
+    threading.Event().wait(ASKED_S)
+    set_speed(stage.env, 0)
+    _, refused = asking.communicate(timeout=60.0)
+    assert asking.returncode == 0, refused
+    return f"aborted {seconds:.2f} s after the disk had stopped"
 
 
 def slow_down(stage: Stage) -> None:
@@ -257,5 +281,22 @@ FAULTS = (
         slowed,
         skip=can_be_slow,
         latest_s=1.0,
+    ),
+    BlockFault(
+        "disk:stall-end",
+        "the disk stands still for 6-8 s across the end of the block",
+        stall_long,
+        slowed,
+        skip=can_be_slow,
+        earliest_s=END_S,
+    ),
+    BlockFault(
+        "disk:abort",
+        "the block is aborted while the disk stands still: what had come by then is there",
+        stall_and_abort,
+        slowed,
+        skip=can_be_slow,
+        codes=(ABORTED,),
+        latest_s=ABORT_STALL_S[1],
     ),
 )

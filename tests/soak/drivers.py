@@ -9,7 +9,6 @@ from tests.soak.faults import BlockFault
 from tests.soak.stage import Device, Stage
 from tests.stranger import frail_board
 from tests.system.conftest import until
-from tests.system.strangers import install
 
 BOARD = "board"
 ENTRY_POINTS = "[tenmin.drivers]\nfrail = frail_board:Frail\n"
@@ -24,7 +23,7 @@ def failing(name: str, how: str, about: str, *, isolate: bool) -> BlockFault:
             board = {"name": BOARD, "driver": "frail", "orders": orders, "isolate": isolate}
             devices.append(board)
 
-        stage.env.update(install(stage.folder / "site", "frail_board", ENTRY_POINTS))
+        stage.install("frail_board", ENTRY_POINTS)
         stage.edit.append(add)
         stage.rows[BOARD] = frail_board.rows
 

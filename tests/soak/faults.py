@@ -7,12 +7,14 @@ be changed. `BlockFault` fits what happens at a moment of a running block: its `
     FAULTS = (BlockFault("unplug", "the probe's plug is pulled for 1 s", pull, most_holes=1),)
 
 Anything else (a journal that is cut short afterwards) derives from `Fault` and gives its own
-`once`. ``python -m tests.soak --fault unplug --times 3 --no-page`` tries it.
+`once`. ``python -m tests.soak --fault unplug --times 3 --no-page`` tries it, and ``--fault
+unplug+disk:stall`` together with another one (`tests.soak.both`).
 """
 
 from __future__ import annotations
 
 import importlib
+import math
 import pkgutil
 import random
 import subprocess
@@ -26,13 +28,14 @@ from tenmin.errors import RigError
 from tests import soak
 from tests.soak.accounts import Stream
 from tests.soak.stage import Outcome, Setup, Stage
+from tests.soak.truths import LOST_S
 
 WORST_S = 5.0  # design.md 1: the longest hole while a process is replaced
 
 # what ends a run that does not go as it should
 BROKEN = (AssertionError, OSError, RigError, subprocess.TimeoutExpired)
+UNBEGUN = "No data from "  # what is said of a block whose devices were not found
 LOST = 3  # exit code of a block that ended without its device
-LOST_S = 0.5  # design.md 1: of what was sent before everything died
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,8 @@ class Run:
         Seconds sent before everything ended that are not in the file.
     skipped : str
         Why it could not be run on this computer.
+    unbegun : bool
+        The block never began, so that nothing was tried: its simulator was not found in time.
     """
 
     fault: str
@@ -72,6 +77,7 @@ class Run:
     broken: tuple[str, ...] = ()
     lost_before_s: float | None = None
     skipped: str = ""
+    unbegun: bool = False
 
     @property
     def sent(self) -> int:
@@ -148,6 +154,11 @@ def nothing(stage: Stage) -> None:
     """No preparation."""
 
 
+def content(stage: Stage, outcome: Outcome) -> list[str]:
+    """No further promise."""
+    return []
+
+
 @dataclass(frozen=True)
 class BlockFault(Fault):
     """A fault at a moment of a running block.
@@ -174,6 +185,8 @@ class BlockFault(Fault):
         Exit codes of ``tenmin record`` that are right after it.
     latest_s : float
         So long before the end of the window it happens at the latest.
+    earliest_s : float
+        So long before it at the earliest.
     """
 
     inject: Callable[[Stage, random.Random], str]
@@ -182,14 +195,16 @@ class BlockFault(Fault):
     most_holes: int = 0
     hurt: str = ""
     longest_s: float = WORST_S
-    judge: Callable[[Stage, Outcome], list[str]] = lambda stage, outcome: []
+    judge: Callable[[Stage, Outcome], list[str]] = content
     skip: Callable[[], str] = lambda: ""
     codes: tuple[int, ...] = (0, 1)
     latest_s: float = 0.0
+    earliest_s: float = math.inf
 
     def once(self, setup: Setup, seed: int, chance: random.Random) -> Run:
         """Record a block and let it happen somewhere in its window."""
-        at_s = chance.uniform(0.0, setup.seconds - self.latest_s)
+        ago_s = min(setup.seconds, self.earliest_s), min(setup.seconds, self.latest_s)
+        at_s = chance.uniform(*(setup.seconds - s for s in ago_s))
         if why := self.skip():
             return Run(self.name, seed, at_s, skipped=why)
         began = time.monotonic()
@@ -207,7 +222,10 @@ class BlockFault(Fault):
             except BROKEN as error:
                 broken = f"{error!r}\n{stage.logs()}"
                 took_s = time.monotonic() - began
-                return Run(self.name, seed, at_s, said, took_s=took_s, broken=(broken,))
+                unbegun = not said and UNBEGUN in broken
+                return Run(
+                    self.name, seed, at_s, said, took_s=took_s, broken=(broken,), unbegun=unbegun
+                )
             finally:
                 stage.close()
 
@@ -221,7 +239,7 @@ class BlockFault(Fault):
             broken += self._broken(stream)
         before_s = lost_before_s(stage, streams) if streams else None
         if before_s is not None and before_s > LOST_S:
-            broken.append(f"{before_s:.3f} s lost before everything was killed")
+            broken.append(f"{before_s:.3f} s lost before everything ended")
         broken += self.judge(stage, outcome)
         if broken:
             broken.append(outcome.words)
@@ -260,7 +278,7 @@ class BlockFault(Fault):
 
 
 def lost_before_s(stage: Stage, streams: tuple[Stream, ...]) -> float | None:
-    """Seconds of the reference that were sent before everything was killed and are not there."""
+    """Seconds of the reference sent before everything ended, neither there nor told missing."""
     if stage.killed_ns is None:
         return None
     clock = stage.truth()["clocks"][stage.reference]

@@ -43,6 +43,7 @@ def recorded(setup: Setup) -> tuple[Stage, Path]:
     assert outcome.valid, outcome.words
     for sim in stage.sims:
         sim.kill()
+    stage.sims.clear()  # what was sent is no measure of a journal that was harmed afterwards
     return stage, next(stage.bench.out.glob("sub-*/*.dot"))
 
 

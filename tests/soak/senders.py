@@ -10,7 +10,7 @@ import numpy as np
 
 from tests.soak.accounts import Rows
 from tests.soak.faults import LOST, BlockFault
-from tests.soak.stage import Device, Outcome, Stage
+from tests.soak.stage import ABORTED, Device, Outcome, Stage
 from tests.system.rigs import Sim
 
 AWAY_S = (0.2, 2.0)
@@ -52,6 +52,7 @@ def _anonymous(stage: Stage) -> None:
 def _restart(stage: Stage, chance: random.Random) -> str:
     seconds = chance.uniform(*AWAY_S)
     stage.sims[0].kill()
+    stage.restarted = True
     threading.Event().wait(seconds)
     (rig,) = stage.setup.rigs
     again = Sim(rig.removeprefix("sim:"), stage.folder, "--seed", str(stage.seed))
@@ -92,7 +93,7 @@ FAULTS = (
         most_holes=1,
         judge=_as_sent,
         latest_s=LATEST_S,
-        codes=(0, 1, LOST),
+        codes=(0, 1, LOST, ABORTED),
     ),
     BlockFault(
         "sender:restart",
@@ -102,6 +103,6 @@ FAULTS = (
         finish=_restarted,
         most_holes=1,
         latest_s=LATEST_S,
-        codes=(0, 1, LOST),
+        codes=(0, 1, LOST, ABORTED),
     ),
 )

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 from tenmin_simulators.options import SimOptions, parse_fault
 
+from tenmin.crew import CHECK
 from tenmin.service.client import Client
 from tests.soak.accounts import Rows, Stream, account, rows_of
-from tests.system.conftest import Ended, new_bench, until
+from tests.soak.truths import Sent, Texts, truths_of
+from tests.system.conftest import Ended, kill_users_of, new_bench, until
 from tests.system.killing import Block, streams_of
 from tests.system.rigs import Sim, rig_args, write_rig
+from tests.system.strangers import install
 
 SIMULATED = "sim:"
 Device = dict[str, Any]
+JOINED = {"PYTHONPATH": os.pathsep, "LD_PRELOAD": " "}  # several faults add to these
+
+ABORTED = 4  # exit code of a block that gave up: a primary stream that is silent early on
 
 
 @dataclass(frozen=True)
@@ -81,6 +90,8 @@ class Outcome:
         Samples of the reference in the window, missing ones included.
     code : int
         Exit code of the command that made it.
+    verdicts : list of dict
+        The worst of each check.
     """
 
     nwb: Path | None
@@ -90,6 +101,7 @@ class Outcome:
     planned_s: float | None
     n_window: int | None = None
     code: int = 0
+    verdicts: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Stage:
@@ -106,7 +118,11 @@ class Stage:
     rows : dict
         Stream -> what makes its samples again.
     killed_ns : int or None
-        Host time at which everything was killed, if it was.
+        Host time at which everything was killed, or told to end, if it was.
+    ended_s : float
+        Wall time at which the last command had ended.
+    restarted : bool
+        A simulator was started anew; what it says of itself fits only a part of the file.
     dot : Path
         The journal; kept here by what needs it after the engine's death.
     """
@@ -120,6 +136,8 @@ class Stage:
         self.rows: dict[str, Rows] = {}
         self.reference = ""
         self.killed_ns: int | None = None
+        self.ended_s = 0.0
+        self.restarted = False
         self.dot = Path()
         self.rig = Path()
         self.block: Block
@@ -154,7 +172,7 @@ class Stage:
         sim = Sim(name, self.folder, *told)
         self.sims.append(sim)
         self.env.update(sim.env)
-        again = str(k + 1) if k else ""  # names are unique in a rig
+        again = _suffix(k)
         known = {d["name"] for d in sim.devices}
         self.rows |= {n + again: r for n, r in rows_of(name, setup.options(self.seed + k)).items()}
         return [_renamed(device, again, known) for device in sim.devices]
@@ -167,6 +185,30 @@ class Stage:
         """What the k-th simulator really did, as of its last second."""
         return json.loads(self.truth_file(k).read_text())
 
+    def truths(self) -> dict[str, Sent | Texts]:
+        """What every simulator did until the last command had ended; empty where none can say."""
+        if self.restarted:
+            return {}
+        found: dict[str, Sent | Texts] = {}
+        for k, sim in enumerate(self.sims):
+            until(lambda k=k, sim=sim: sim.process.poll() is not None or self._is_new(k), 30.0)
+            found |= truths_of(self.truth(k), _suffix(k))
+        return found
+
+    def _is_new(self, k: int) -> bool:
+        return self.truth_file(k).stat().st_mtime > self.ended_s
+
+    def add_env(self, more: Mapping[str, str]) -> None:
+        """Change the environment; what another fault preloads or installs stays."""
+        for key, value in more.items():
+            before = self.env.get(key)
+            joined = key in JOINED and before and value not in before
+            self.env[key] = JOINED[key].join((value, before)) if joined else value
+
+    def install(self, module: str, entry_points: str) -> None:
+        """Install a stranger's distribution for the program."""
+        self.add_env(install(self.folder / f"site-{module}", module, entry_points))
+
     def lengths(self) -> tuple[str, ...]:
         """Arguments of ``tenmin record``: how long everything is."""
         lengths = {"seconds": "seconds", "settle": "settle_s", "pads": "pads_s"}
@@ -174,10 +216,11 @@ class Stage:
         return tuple(word for pair in pairs for word in pair)
 
     def close(self) -> None:
-        """End everything."""
+        """End everything, also what names a folder of this block and belongs to nobody now."""
         for sim in self.sims:
             sim.kill()
         self.bench.close()
+        kill_users_of(self.folder)
 
     # While it runs ---------------------------------------------------------------------------
 
@@ -194,9 +237,16 @@ class Stage:
         self.block.full_crew()
 
     def pids(self, role: str) -> list[int]:
-        """Process ids of a role: one of `EVERYONE`, or ``simulator``."""
+        """Process ids of a role: of `EVERYONE`, ``simulator``, ``driver`` (isolated), ``check``."""
         if role == "simulator":
             return [sim.process.pid for sim in self.sims]
+        if role == "driver":
+            owners = [psutil.Process(pid) for pid in self.block.pids("acquirer")]
+            below = [child for owner in owners for child in owner.children()]
+            return [c.pid for c in below if "tenmin.isolation" in c.cmdline()]
+        if role == "check":
+            crew = self.state()["crew"].items()
+            return [pid for name, pid in crew if name.startswith(CHECK)]
         return self.block.pids(role)
 
     def kill(self, *roles: str) -> int:
@@ -222,18 +272,23 @@ class Stage:
 
     def told(self, ended: Ended, planned_s: float | None) -> Outcome:
         """What a command says that has made the file."""
+        self.ended_s = time.time()
         words = f"exit {ended.code}: {ended.err.strip()[-400:]}"
         said = ended.json if ended.out.strip() else {}
         nwb = None if said.get("nwb") is None else Path(said["nwb"])
         valid = nwb is not None and said["validation"]["ok"]
         streams = said.get("streams") or []
-        return Outcome(nwb, streams, valid, words, planned_s, said.get("n_window"), ended.code)
+        if ended.code == ABORTED:
+            planned_s = None  # what came until then is all that is promised
+        n, verdicts = said.get("n_window"), said.get("verdicts") or []
+        return Outcome(nwb, streams, valid, words, planned_s, n, ended.code, verdicts)
 
     def orphaned(self) -> Outcome:
         """What the engine makes when nobody waits for it any more."""
         nwb = self.block.file()
         until(lambda: not list(self.bench.out.glob("sub-*/*.dot")))
         result = until(self._result)
+        self.ended_s = time.time()
         said = self.bench.run("validate", str(nwb), "--json").json
         valid = all(c["level"] == "OK" for c in said["checks"] if c["check"] == "schema")
         n_window = result["n_window"]
@@ -258,7 +313,13 @@ class Stage:
         """Every sample of every stream of its file."""
         if outcome.nwb is None:
             return ()
-        return account(outcome.nwb, outcome.streams, self.rows, outcome.planned_s, self.reference)
+        planned_s, known = outcome.planned_s, self.truths()
+        return account(outcome.nwb, outcome.streams, self.rows, planned_s, self.reference, known)
+
+
+def _suffix(k: int) -> str:
+    """What the names of the k-th simulator's devices end with: names are unique in a rig."""
+    return str(k + 1) if k else ""
 
 
 def _renamed(device: Mapping[str, Any], suffix: str, known: set[str]) -> Device:

@@ -7,8 +7,10 @@ import random
 import signal
 import threading
 
-from tests.soak.faults import LOST, BlockFault
+from tests.soak.faults import LOST, BlockFault, nothing
+from tests.soak.kills import ABOUT, CHECK, DRIVER, PREPARE
 from tests.soak.stage import Stage
+from tests.system.conftest import until
 from tests.system.killing import EVERYONE
 
 SHORTEST_S, LONGEST_S = 0.1, 5.0
@@ -21,17 +23,17 @@ def stop(role: str) -> BlockFault:
 
     def inject(stage: Stage, chance: random.Random) -> str:
         seconds = chance.uniform(SHORTEST_S, LONGEST_S)
-        pids = stage.pids(role)
-        assert pids, f"no {role} runs"
+        pids = until(lambda: stage.pids(role))
         pause(pids, seconds)
         return f"stopped {role} for {seconds:.2f} s"
 
     # What the transport cannot hold for the acquirer meanwhile is lost, and counted.
     # A simulator that comes back after the planned end is a device that did not.
-    name, about = f"sigstop:{role}", f"SIGSTOP of the {role} for 0.1-5 s"
-    holes = int(role in ("acquirer", "simulator"))
-    codes = (0, 1, LOST) if role == "simulator" else (0, 1)
-    return BlockFault(name, about, inject, most_holes=holes, codes=codes)
+    name, about = f"sigstop:{role}", f"SIGSTOP of the {ABOUT.get(role, role)} for 0.1-5 s"
+    holes = int(role in ("acquirer", "simulator", DRIVER))
+    codes = (0, 1, LOST) if role in ("simulator", DRIVER) else (0, 1)
+    prepare = PREPARE.get(role, nothing)
+    return BlockFault(name, about, inject, prepare=prepare, most_holes=holes, codes=codes)
 
 
 def _in_turn(stage: Stage, chance: random.Random) -> str:
@@ -50,7 +52,7 @@ def pause(pids: list[int], seconds: float) -> None:
 
 
 FAULTS = (
-    *(stop(role) for role in ROLES),
+    *(stop(role) for role in (*ROLES, DRIVER, CHECK)),
     BlockFault(
         "sigstop:in-turn",
         f"SIGSTOP of each process, one after the other, for 0.1-{BRIEF_S} s",

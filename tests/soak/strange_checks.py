@@ -1,4 +1,7 @@
-"""Checks of strangers that loop for ever, leak, raise or crash: the block does not feel it."""
+"""Checks of strangers that loop for ever, leak, raise or crash: the block does not feel it.
+
+Such a check becomes UNKNOWN, and is never shown as OK.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,11 @@ import random
 from pathlib import Path
 
 from tests.soak.faults import BlockFault
-from tests.soak.stage import Stage
+from tests.soak.stage import Outcome, Stage
 from tests.system.conftest import until
-from tests.system.strangers import install
 
+NAME = "frail.check"
+LATEST_S = 4.5  # a check that loops is UNKNOWN after 3 s of silence
 ENTRY_POINTS = "[tenmin.checks]\nfrail.check = frail_check:check\n"
 
 
@@ -24,12 +28,21 @@ def check(how: str) -> BlockFault:
         return f"a check {how}"
 
     about = f"a stranger's check {how} from a moment on"
-    return BlockFault(f"check:{how}", about, inject, prepare=_prepare, latest_s=1.0)
+    return BlockFault(
+        f"check:{how}", about, inject, prepare=prepare, judge=is_unknown, latest_s=LATEST_S
+    )
 
 
-def _prepare(stage: Stage) -> None:
-    site = install(stage.folder / "site", "frail_check", ENTRY_POINTS)
-    stage.env.update(site, FRAIL_ORDERS=str(_orders(stage)))
+def prepare(stage: Stage) -> None:
+    """Install the check, which is content until it is told otherwise."""
+    stage.install("frail_check", ENTRY_POINTS)
+    stage.add_env({"FRAIL_ORDERS": str(_orders(stage))})
+
+
+def is_unknown(stage: Stage, outcome: Outcome) -> list[str]:
+    """Whether it has become UNKNOWN for as long as it was not heard."""
+    levels = {v["level"] for v in outcome.verdicts if v["check"] == NAME}
+    return [] if "UNKNOWN" in levels else [f"the check {NAME} was {levels}, not UNKNOWN"]
 
 
 def _orders(stage: Stage) -> Path:

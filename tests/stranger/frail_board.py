@@ -15,10 +15,14 @@ RATE_HZ = 500.0
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config(DeviceConfig):
-    """`orders` is a file that says how to fail, once; it is removed first."""
+    """`orders` is a file that says how to fail, once; it is removed first.
+
+    `crashes` says in which call its native code reads a null pointer: "made" or "start".
+    """
 
     orders: str = ""
     whole: bool = True
+    crashes: str = ""
 
 
 class Frail:
@@ -29,10 +33,13 @@ class Frail:
     def __init__(self, config):
         if not config.whole:
             raise KeyError("calibration")
+        self._crashes = config.crashes
+        self._crash_in("made")
         self._orders = Path(config.orders) if config.orders else None
         self.stream = Stream(config.name, ("a",), RATE_HZ, "volts", kind="eeg", counter=True)
 
     def start(self):
+        self._crash_in("start")
         self._next = _due()
 
     def read(self):
@@ -49,6 +56,10 @@ class Frail:
     def stop(self):
         pass
 
+    def _crash_in(self, call):
+        if self._crashes == call:
+            ctypes.string_at(0)
+
 
 def rows(first, n):
     """Its samples [first, first + n), (n, 1)."""
@@ -59,4 +70,9 @@ def _due():
     return int(time.monotonic() * RATE_HZ)
 
 
-FAILURES = {"raise": lambda: 1 / 0, "segfault": lambda: ctypes.string_at(0)}
+FAILURES = {
+    "raise": lambda: 1 / 0,
+    "segfault": lambda: ctypes.string_at(0),
+    "block": lambda: time.sleep(10_000),
+    "block with the lock": lambda: ctypes.PyDLL(None).sleep(10_000),
+}

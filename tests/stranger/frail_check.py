@@ -30,7 +30,7 @@ class Frail(Check):
             pass
 
     def leaks(self):
-        self._kept.append(np.ones(20_000_000, np.uint8))
+        self._kept.append(np.ones(100_000_000, np.uint8))
 
     def raises(self):
         return 1 // 0

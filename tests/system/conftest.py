@@ -85,7 +85,7 @@ class Bench:
         for path in self.runtime.glob("*/engine.json"):
             state = json.loads(path.read_text())
             _kill(state["pid"])
-        _kill_users_of(self.runtime)
+        kill_users_of(self.runtime)
         shutil.rmtree(self.runtime, ignore_errors=True)
 
 
@@ -120,7 +120,7 @@ def _kill(pid: int) -> None:
         return
 
 
-def _kill_users_of(folder: Path) -> None:
+def kill_users_of(folder: Path) -> None:
     """End the processes whose command line names `folder`: what a failed test left behind."""
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:

@@ -83,7 +83,7 @@ class Block:
             state = self.state()
             return state if all(pids_of(state, r) for r in EVERYONE[2:]) else None
 
-        return until(complete, 30.0)
+        return until(complete, 90.0)
 
     @property
     def dot(self) -> Path:

@@ -23,6 +23,7 @@ CHOSEN = (
     "driver:segfault",
     "sender:restart",
     "clock:back",
+    "disk:abort",
 )
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from tenmin.system import FileLock, spawn, stop_process
 
 PADS_S, SETTLE_S = 1.0, 1.0
 START_S, END_S = 60.0, 300.0
+WHOLE = (0, 1)  # exit codes of a block that was recorded to its end
 FINALISER, RECYCLING = "tenmin.recorder.finaliser", "tenmin.bench.finalising"
 BUSY = "while True:\n    sum(i * i for i in range(1000))"
 
@@ -61,6 +63,10 @@ class Found:
         From the end of the post pad to the verified file.
     recycled : int
         Bytes of journal and file that were discarded after they had been verified.
+    result : dict
+        What the finaliser says of its file.
+    fault : str
+        Why it is not the whole block that was asked for; empty when it is.
     """
 
     load: Load
@@ -76,6 +82,7 @@ class Found:
     closing_s: float | None
     recycled: int
     result: dict[str, Any] = field(repr=False)
+    fault: str = ""
 
     def quantile_ms(self, share: float) -> float | None:
         """The latency that this share of the chunks does not exceed."""
@@ -203,6 +210,7 @@ def _record(place: Place, seconds: float, recycling: Recycler | None) -> Found:
         why = f"{why} {_tail(place)}".replace(str(place.out), "DIR")
         raise RigError(f"The block failed: {why}", remedy="Try a shorter one.")
     streams = result["streams"]
+    faults = [fault_of(place.load, seconds, command.returncode, result), watched["fault"]]
     return Found(
         load=place.load,
         seconds=seconds,
@@ -217,7 +225,43 @@ def _record(place: Place, seconds: float, recycling: Recycler | None) -> Found:
         closing_s=_closing(result),
         recycled=recycling.bytes if recycling is not None else 0,
         result=result,
+        fault="; ".join(filter(None, faults)),
     )
+
+
+def fault_of(load: Load, seconds: float, exit_code: int, result: Mapping[str, Any]) -> str:
+    """Why a block is not all that was asked for, by more than its file's own word.
+
+    Parameters
+    ----------
+    load : Load
+        What came in.
+    seconds : float
+        Length of the window that was asked for.
+    exit_code : int
+        Of ``tenmin record``; 1 is a verdict about the signals, which the bench does not judge.
+    result : mapping
+        ``verified``, and ``streams``: ``name``, ``samples`` and ``rate_hz`` of each in the file.
+
+    Returns
+    -------
+    str
+        Empty when nothing is wrong.
+    """
+    if exit_code not in WHOLE:
+        return f"record ended with exit code {exit_code}"
+    if not result["verified"]:
+        return "the file was not verified"
+    streams = result["streams"]
+    if len(streams) < load.devices:
+        return f"{len(streams)} streams of {load.devices} are in the file"
+    for stream in streams:
+        # What a simulated rig sends beside its probe has a measured rate, of a clock of its own.
+        rate_hz = stream["rate_hz"] if load.simulator else load.rate_hz
+        least = math.floor((seconds + 2 * PADS_S) * rate_hz + 1e-6)
+        if stream["samples"] < least:
+            return f"{stream['name']} has {stream['samples']} samples, at least {least} are due"
+    return ""
 
 
 def _watch(
@@ -235,16 +279,16 @@ def _watch(
     word = RECYCLING if FOLDER in place.env else FINALISER
     peak = Peak(usage, lambda: usage.named(engine_pid, word))
     peak.start()
-    time.sleep(PADS_S + 0.5)  # the pad is no part of the window, and the finaliser has begun
+    _pause(command, PADS_S + 0.5)  # the pad is no part of the window, and the finaliser has begun
     crew = client.status()["crew"] if command.poll() is None else state["crew"]
     pids = {**crew, "engine": engine_pid, "record": command.pid}
     for name in [name for name in crew if name.startswith("acquirer")]:
         apart = usage.named(crew[name], "tenmin.")  # drivers in processes of their own
         pids |= {f"isolated-{pid}": pid for pid in apart}
     before, began, counts = usage.look(pids, memory=False), time.monotonic(), _counts(place)
-    time.sleep(max(0.0, 0.25 * seconds))
+    _pause(command, 0.25 * seconds)
     early = usage.look(pids)
-    time.sleep(max(0.0, began + seconds - 1.0 - time.monotonic()))
+    _pause(command, began + seconds - 1.0 - time.monotonic())
     after, taken_s, counted = usage.look(pids), time.monotonic() - began, _counts(place)
     try:
         command.wait(END_S + seconds)
@@ -255,19 +299,30 @@ def _watch(
         ) from error
     finally:
         peak.halt()
-    histogram = counted[:LOST] - counts[:LOST]
+    counted -= counts
+    gone = bool((counted < 0).any())  # whoever ends a block early takes its rings away
+    histogram = counted[:LOST] * (not gone)
     at = np.flatnonzero(histogram)
     return {
-        "latency": ((at + 1) * STEP_NS * 1e-6, histogram[at], int(counted[LOST] - counts[LOST])),
+        "fault": "the watcher's counts ended before the window" if gone else "",
+        "latency": ((at + 1) * STEP_NS * 1e-6, histogram[at], max(0, int(counted[LOST]))),
         "cpu": _shares(before, after, taken_s),
         "private": {r: (early[r].private, after[r].private) for r in after if r in early},
         "peak": peak.private,
     }
 
 
+def _pause(command: Any, seconds: float) -> None:
+    """Wait so long, or until the command has ended."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        command.wait(max(0.0, seconds))
+
+
 def _shares(before: dict[str, Taken], after: dict[str, Taken], taken_s: float) -> dict[str, float]:
     return {
-        role: (after[role].cpu_s - before[role].cpu_s) / taken_s for role in after if role in before
+        role: (after[role].cpu_s - before[role].cpu_s) / max(taken_s, 1e-3)
+        for role in after
+        if role in before
     }
 
 

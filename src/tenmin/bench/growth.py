@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,11 +35,18 @@ class Table:
         Names of the columns; the first is the size.
     lines : list of list
         Size, then medians.
+    keys : int
+        How many columns tell a line from the others.
     """
 
     title: str
     head: tuple[str, ...]
     lines: list[list[Any]] = field(default_factory=list)
+    keys: int = 1
+
+    def key_of(self, line: Sequence[Any]) -> tuple[Any, ...]:
+        """What tells this line from the others."""
+        return tuple(line[: self.keys])
 
 
 @dataclass
@@ -121,29 +128,29 @@ class Piled:
         self._at += self.n_samples
 
 
-def tables(setting: Setting) -> tuple[list[Table], list[Row]]:
+def rows(setting: Setting) -> Iterator[Row | Table]:
     """The growth tables, and the rows that hold them to their goals."""
     n10 = round(CHUNK_S * PROBE_HZ)
     quick = setting.quick
-    wide = _table(
+    yield _table(
         setting,
         "channels",
         "channels",
         [(n, n, n10, 1) for n in (CHANNELS[::3] if quick else CHANNELS)],
     )
-    long = _table(
+    yield _table(
         setting,
         "chunk length, 384 channels",
         "chunk ms",
         [(ms, 384, round(ms * 30), 1) for ms in (CHUNKS_MS[::3] if quick else CHUNKS_MS)],
     )
-    many = _table(
+    yield _table(
         setting,
         "streams of 384 channels, chunks of 10 ms",
         "streams",
         [(n, 384, n10, n) for n in (STREAMS[::3] if quick else STREAMS)],
     )
-    return [wide, long, many], _held(setting)
+    yield from _held(setting)
 
 
 def _table(

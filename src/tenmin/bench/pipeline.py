@@ -11,18 +11,26 @@ from tenmin.bench.growth import Table
 from tenmin.bench.processes import Usage
 from tenmin.bench.recycle import ROOM_S
 from tenmin.bench.rig import Load
-from tenmin.bench.rows import Row, Spread
+from tenmin.bench.rows import Row, Spread, why
 from tenmin.bench.setting import Setting
-from tenmin.errors import DiskFull, RigError
+from tenmin.errors import DiskFull
 from tenmin.system import free_bytes
 
 EEG = Load(1, 64, 1000.0, 20.0, "float32")
 SIMULATED = Load(1, simulator="mouse")
 LATE_MS = 10.0  # a chunk that is checked after the next one has come has missed its deadline
 ROOM = 1.9  # journal, NWB and a reserve, as a multiple of the samples
-SHORTEST_S = 60.0  # issue 3: eight probes for as long as fits, at least so long
+SHORTEST_S = 60.0  # issue 3: 16 probes so long; eight for as long as fits, at least so long
 LONG_S = (60.0, 600.0)
 EIGHT = 8
+LOST, MISSED, CPU = "samples lost", "samples the watcher missed", "all our processes"
+MEDIAN = "arrival → check done, median"
+P99 = "arrival → check done, 99th percentile"
+LATE = f"chunks checked later than {LATE_MS:g} ms"
+CLOSING = "end of the post pad → verified NWB"
+DRIFT = "private memory at the end against a quarter, worst process"
+PEAK = "finaliser's private memory, most"
+GIVEN = "discarded after it was verified"
 RECYCLED = (
     "journal and chunks were discarded once the chunks had been read back against the journal's "
     "checksums; only the first and last chunks were there for the last look"
@@ -88,61 +96,64 @@ def plans(setting: Setting) -> list[Plan]:
     # The short block of one probe stands beside the long one: what a longer block costs more.
     return [
         Plan(SIMULATED, short, ONE),
-        Plan(Load(1), short, ONE),
+        *([Plan(Load(1), short, ONE)] if short < whole else []),
         probe,
         Plan(Load(1), short, Goals(late=("≤ 0", "")), busy=True),
         Plan(EEG, short, Goals(("≤ 8", "≤ 4"))),
         Plan(Load(4), short, GOALS[4]),
         Plan(Load(EIGHT), max(whole, SHORTEST_S), GOALS[EIGHT]),
-        Plan(Load(16), whole, Goals()),
+        Plan(Load(16), max(whole, SHORTEST_S), Goals()),
     ]
 
 
-def tables(setting: Setting) -> tuple[list[Table], list[Row]]:
-    """How the whole chain grows, and all rows about whole blocks.
+def check_room(setting: Setting) -> None:
+    """Look for the room of a block that was asked for by itself.
 
     Raises
     ------
     DiskFull
-        There is no room for the one block that was asked for.
+        There is none.
     """
     if setting.long or setting.probes is not None:
         for plan in plans(setting):
             _fitted(plan, setting)
-    made: list[Row] = []
-    done: list[tuple[Plan, Found]] = []
+
+
+def rows(setting: Setting) -> Iterator[Row | Table]:
+    """All rows about whole blocks, and how the chain grows; a block that fails ends no other."""
     if not Usage().works:
-        made.append(Row("pipeline", "processor time and memory", note="psutil is missing"))
+        yield Row("pipeline", "processor time and memory", note="psutil is missing")
+    probes: list[tuple[Plan, Found]] = []
     for plan in plans(setting):
         print(f"  recording {plan.text}", file=sys.stderr, flush=True)
         try:
             plan, note = _fitted(plan, setting)
             found = record(setting, plan.load, plan.seconds, busy=plan.busy, recycle=plan.recycle)
-        except RigError as error:
-            what = f"{plan.text}: samples lost"
-            made.append(Row("pipeline", what, gate="≤ 0", note=f"failed: {error.message}"))
+        except Exception as error:
+            print(f"  {error}", file=sys.stderr, flush=True)
+            yield from failed_rows(plan, why(error))
             continue
-        done.append((plan, found))
-        made += rows_of(plan, found, note)
+        yield from rows_of(plan, found, note)
+        if plan.load == Load(plan.load.devices) and not plan.busy and not found.fault:
+            probes.append((plan, found))
+            yield _grown(plan, found)
     if setting.quick:
-        made.append(Row("pipeline", "EEG, wire, 4, 8 and 16 probes", note="not in the quick form"))
-    probes = [(p, f) for p, f in done if p.load == Load(p.load.devices) and not p.busy]
-    return [_grown(probes)], [*made, *_laws(probes)]
+        yield Row("pipeline", "EEG, wire, 4, 8 and 16 probes", note="not in the quick form")
+    yield from _laws(probes)
 
 
-def _grown(probes: list[tuple[Plan, Found]]) -> Table:
-    """A line for each block of probes in shared memory."""
+def _grown(plan: Plan, found: Found) -> Table:
+    """A line for a block of probes in shared memory."""
     roles = ("acquirer", "watcher", "finaliser", "engine")
-    head = ("probes", "s", *(f"{role} % of a core" for role in roles))
+    head = ("probes", "s", "journal", *(f"{role} % of a core" for role in roles))
     head = (*head, "latency p50 ms", "p99 ms", "lost", "file after s")
-    table = Table("Whole chain against probes of 384 channels × 30 kHz", head)
-    for plan, found in probes:
-        shares = shares_of(found)
-        late = (found.quantile_ms(0.5) or 0.0, found.quantile_ms(0.99) or 0.0)
-        costs = [shares.get(role, 0.0) for role in roles]
-        end = (*late, found.missing, found.closing_s or 0.0)
-        table.lines.append([plan.load.devices, plan.seconds, *costs, *end])
-    return table
+    shares = shares_of(found)
+    late = (found.quantile_ms(0.5) or 0.0, found.quantile_ms(0.99) or 0.0)
+    costs = [shares.get(role, 0.0) for role in roles]
+    end = (*late, found.missing, found.closing_s or 0.0)
+    journal = "recycled" if plan.recycle else "kept"
+    line = [plan.load.devices, plan.seconds, journal, *costs, *end]
+    return Table("Whole chain against probes of 384 channels × 30 kHz", head, [line], keys=3)
 
 
 def _laws(probes: list[tuple[Plan, Found]]) -> list[Row]:
@@ -192,43 +203,61 @@ def _fitted(plan: Plan, setting: Setting) -> tuple[Plan, str]:
     return replace(plan, seconds=fits // 1), "as long as the disk has room for"
 
 
-def rows_of(plan: Plan, found: Found, note: str = "") -> Iterator[Row]:
-    """The figures of one block; each is one measurement, not a median of rounds."""
+def failed_rows(plan: Plan, note: str) -> Iterator[Row]:
+    """The rows of a block that gave no figures; each takes the place of an older figure."""
+    yield _row(plan, LOST, "samples", None, note, failed=True)
+    for what in (MISSED, CPU, MEDIAN, P99, LATE, CLOSING, DRIFT, PEAK):
+        yield _row(plan, what, "", None, "the block failed", failed=bool(_goal(plan, what)[0]))
+
+
+def _goal(plan: Plan, what: str) -> tuple[str, str]:
+    """Gate and aim of one figure."""
     goals = plan.goals
+    of = {CPU: goals.cpu, P99: goals.p99, LATE: goals.late, CLOSING: goals.closing}
+    of |= {LOST: ("≤ 0", ""), DRIFT: goals.drift, PEAK: goals.peak}
+    return of.get(what, ("", ""))
 
-    def row(
-        what: str, unit: str, value: float | None, goal: tuple[str, str] = ("", ""), more: str = ""
-    ) -> Row:
-        seen = None if value is None else Spread.of([value])
-        why = "; ".join(filter(None, (note, more)))
-        return Row("pipeline", f"{plan.text}: {what}", unit, seen, "", None, None, *goal, why)
 
-    yield row("samples lost", "samples", found.missing, ("≤ 0", ""))
-    yield row("samples the watcher missed", "samples", found.unchecked)
+def _row(
+    plan: Plan, what: str, unit: str, value: float | None, note: str, failed: bool = False
+) -> Row:
+    seen = None if value is None else Spread.of([value])
+    goal = _goal(plan, what)
+    text = f"{plan.text}: {what}"
+    return Row("pipeline", text, unit, seen, "", None, None, *goal, note, failed)
+
+
+def rows_of(plan: Plan, found: Found, note: str = "") -> Iterator[Row]:
+    """The figures of one block; each is one measurement, not a median of rounds.
+
+    No gate holds by a block that is not whole.
+    """
+
+    def row(what: str, unit: str, value: float | None, more: str = "") -> Row:
+        failed = bool(found.fault) and bool(_goal(plan, what)[0])
+        broken = ""
+        if found.fault:
+            broken = f"failed: {found.fault}" if what == LOST else "of a block that is not whole"
+        notes = "; ".join(filter(None, (broken, note, more)))
+        return _row(plan, what, unit, value, notes, failed)
+
+    yield row(LOST, "samples", found.missing)
+    yield row(MISSED, "samples", found.unchecked)
     shares = shares_of(found)
     told = ", ".join(f"{role} {share:.1f}" for role, share in shares.items())
-    total = sum(shares.values()) if shares else None
-    yield row("all our processes", "% of a core", total, goals.cpu, told)
-    yield row("arrival → check done, median", "ms", found.quantile_ms(0.5))
-    yield row("arrival → check done, 99th percentile", "ms", found.quantile_ms(0.99), goals.p99)
-    late = f"of {int(found.latency_n.sum())} chunks"
-    yield row(
-        f"chunks checked later than {LATE_MS:g} ms", "chunks", found.late(LATE_MS), goals.late, late
-    )
-    yield row("end of the post pad → verified NWB", "s", found.closing_s, goals.closing)
+    yield row(CPU, "% of a core", sum(shares.values()) if shares else None, told)
+    yield row(MEDIAN, "ms", found.quantile_ms(0.5))
+    yield row(P99, "ms", found.quantile_ms(0.99))
+    chunks = int(found.latency_n.sum())
+    yield row(LATE, "chunks", found.late(LATE_MS) if chunks else None, f"of {chunks} chunks")
+    yield row(CLOSING, "s", found.closing_s)
     drifts = {role: late / max(1, early) for role, (early, late) in found.private.items()}
     worst = max(drifts, key=lambda role: drifts[role]) if drifts else ""
-    yield row(
-        "private memory at the end against a quarter, worst process",
-        "×",
-        drifts.get(worst),
-        goals.drift,
-        ", ".join(
-            f"{role.split('-')[0]} {early / 1e6:.1f} → {late / 1e6:.1f} MB"
-            for role, (early, late) in found.private.items()
-        ),
+    grown = ", ".join(
+        f"{role.split('-')[0]} {early / 1e6:.1f} → {late / 1e6:.1f} MB"
+        for role, (early, late) in found.private.items()
     )
-    peak = found.finaliser_peak / 1e6 if found.finaliser_peak else None
-    yield row("finaliser's private memory, most", "MB", peak, goals.peak)
+    yield row(DRIFT, "×", drifts.get(worst), grown)
+    yield row(PEAK, "MB", found.finaliser_peak / 1e6 if found.finaliser_peak else None)
     if plan.recycle:
-        yield row("discarded after it was verified", "GB", found.recycled / 1e9, more=RECYCLED)
+        yield row(GIVEN, "GB", found.recycled / 1e9, RECYCLED)

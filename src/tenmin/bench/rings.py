@@ -6,7 +6,7 @@ import ctypes
 import itertools
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,16 +23,10 @@ RING_S = 10.0
 MEMCPY = "libc memcpy"
 
 
-def rows(setting: Setting) -> list[Row]:
+def rows(setting: Setting) -> Iterator[Row]:
     """All rows about the ring."""
-    return [
-        *_large(setting),
-        *_small(setting),
-        *_newest(setting),
-        *_bytes(setting),
-        *_history(setting),
-        *_pulled(setting),
-    ]
+    for part in (_large, _small, _newest, _bytes, _history, _pulled):
+        yield from part(setting)
 
 
 def memcpy() -> Callable[[int, int, int], object]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from tenmin.errors import RigError
+
 COMPARE = {"≥": operator.ge, "≤": operator.le}
+FOLDERS = re.compile(r"(?<![\w/.])/(?:[^\s/'\",:;)]+/)+")
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,9 @@ class Row:
         the ratio, or `ours` where there is no ratio.
     note : str
         What a reader has to know beside it.
+    failed : bool
+        An error ended what was to be measured; `note` tells which. It does not hold then, gate or
+        not.
     """
 
     area: str
@@ -72,6 +78,12 @@ class Row:
     gate: str = ""
     aim: str = ""
     note: str = ""
+    failed: bool = False
+
+    @property
+    def name(self) -> tuple[str, str, str]:
+        """What tells it from all other rows: area, what, and against what."""
+        return self.area, self.what, self.against
 
     @property
     def judged(self) -> float | None:
@@ -82,26 +94,57 @@ class Row:
     @property
     def holds(self) -> bool | None:
         """Whether the gate holds; None without a gate or without a figure."""
-        return meets(self.judged, self.gate)
+        return False if self.failed else meets(self.judged, self.gate)
 
     @property
     def reaches(self) -> bool | None:
         """Whether the aim is reached as well."""
-        return meets(self.judged, self.aim)
+        return False if self.failed else meets(self.judged, self.aim)
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON holds it."""
         return {**asdict(self), "holds": self.holds, "reaches_aim": self.reaches}
 
+    @classmethod
+    def from_dict(cls, told: Mapping[str, Any]) -> Row:
+        """A row from its JSON; what is no field of a row is ignored.
+
+        Raises
+        ------
+        KeyError, TypeError
+            A field is missing, or is something else.
+        """
+        fields = {key: told[key] for key in cls.__dataclass_fields__}
+        for key in ("ours", "theirs", "ratio"):
+            fields[key] = None if fields[key] is None else Spread(**fields[key])
+        return cls(**fields)
+
 
 def meets(value: float | None, goal: str) -> bool | None:
     """Whether a value meets a goal such as ``≤ 15 ms``; None where either is missing."""
-    found = re.match(r"([≥≤])\s*([\d ]*\.?\d+)", goal)
+    found = _parsed(goal)
     if value is None or found is None:
         return None
-    return bool(COMPARE[found[1]](value, float(found[2].replace(" ", ""))))
+    return bool(COMPARE[found[0]](value, found[1]))
+
+
+def limit_of(goal: str) -> float | None:
+    """The number in a goal; None where there is no goal."""
+    found = _parsed(goal)
+    return None if found is None else found[1]
+
+
+def _parsed(goal: str) -> tuple[str, float] | None:
+    found = re.match(r"([≥≤])\s*([\d ]*\.?\d+)", goal)
+    return None if found is None else (found[1], float(found[2].replace(" ", "")))
 
 
 def missing(area: str, what: str, against: str, why: str) -> Row:
     """A row for something that could not be measured here."""
     return Row(area, what, against=against, note=why)
+
+
+def why(error: Exception) -> str:
+    """What an error says, in one line and without the folders of this machine."""
+    text = error.message if isinstance(error, RigError) else f"{type(error).__name__}: {error}"
+    return "failed: " + FOLDERS.sub("", " ".join(text.split()))

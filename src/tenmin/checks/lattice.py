@@ -27,9 +27,7 @@ BITS = {
     "sync": SYNC,
 }
 # LINE, EYE and MOTION are kept beside: narrow-band and frontal problems.
-SPOILS = (
-    GAP | FLAT | CLIP | POP | NOISE | MUSCLE | OPERATOR | INTERVENTION | SYNC
-)
+SPOILS = GAP | FLAT | CLIP | POP | NOISE | MUSCLE | OPERATOR | INTERVENTION | SYNC
 INTEGRITY = GAP | SYNC
 CLEAN_SHARE = 0.8  # of the channels that are not bad
 BAD_SHARE = 0.2  # of the seconds of the block at level FAIL

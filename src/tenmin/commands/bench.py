@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import signal
 import tempfile
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
+from tenmin.bench.areas import AREAS, measure, outlived
 from tenmin.commands.console import Console, add_json
 from tenmin.errors import UsageError
 
-AREAS = ("ring", "checks", "journal", "finaliser", "telemetry", "start-up", "growth", "pipeline")
+if TYPE_CHECKING:  # the command's arguments are read without NumPy
+    from tenmin.bench.book import Book, Run
+    from tenmin.bench.growth import Table
+    from tenmin.bench.rows import Row
+    from tenmin.bench.setting import Setting
+
 ROUNDS, FEWEST, QUICK_ROUNDS = 9, 7, 3
 SECONDS, QUICK_SECONDS = 60.0, 2.0
 DEFAULT_PAGE = Path("docs") / "performance.md"
@@ -28,11 +36,11 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
         "--rounds", type=_rounds, default=ROUNDS, metavar="N", help=f"at least {FEWEST}"
     )
     parser.add_argument(
-        "--seconds", type=float, default=SECONDS, metavar="N", help="of the longest blocks"
+        "--seconds", type=_length, default=SECONDS, metavar="N", help="of the longest blocks"
     )
     whole = parser.add_argument_group("one block of the pipeline, instead of all of them")
     whole.add_argument("--probes", type=_count, metavar="N", help="only so many probes")
-    whole.add_argument("--minutes", type=float, metavar="N", help="for so long; else --seconds")
+    whole.add_argument("--minutes", type=_length, metavar="N", help="for so long; else --seconds")
     whole.add_argument(
         "--recycle",
         action="store_true",
@@ -45,7 +53,12 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--quick", action="store_true", help="the shortest form; no goal counts")
     parser.add_argument("--dir", type=Path, metavar="DIR", help="the disk to write to")
-    parser.add_argument("--write", type=Path, metavar="FILE", help=f"as a page: {DEFAULT_PAGE}")
+    parser.add_argument(
+        "--write",
+        type=Path,
+        metavar="FILE",
+        help=f"as a page, with a .json beside it: {DEFAULT_PAGE}",
+    )
     add_json(parser)
 
 
@@ -53,6 +66,13 @@ def _rounds(text: str) -> int:
     value = int(text)
     if value < FEWEST:
         raise argparse.ArgumentTypeError(f"a median needs at least {FEWEST} rounds")
+    return value
+
+
+def _length(text: str) -> float:
+    value = float(text)
+    if not (math.isfinite(value) and value > 0):
+        raise argparse.ArgumentTypeError(f"{text} is no length of time")
     return value
 
 
@@ -64,48 +84,113 @@ def _count(text: str) -> int:
 
 
 def bench(args: argparse.Namespace, console: Console) -> int:
-    """Measure; 1 when a gate does not hold, unless the form is the shortest."""
-    from tenmin.bench import machine, report
-    from tenmin.bench.setting import Setting
+    """Measure; 1 after an error, and when a gate does not hold in a form that counts."""
+    from tenmin.bench import book, machine, pipeline
+    from tenmin.bench.rows import Row
     from tenmin.system import runtime_dir
 
     if (args.minutes or args.recycle) and args.probes is None:
         raise UsageError("--minutes and --recycle belong to --probes N.")
     if (args.probes is not None or args.long) and args.only != ["pipeline"]:
         raise UsageError("--probes and --long belong to --only pipeline.")
-    rounds = QUICK_ROUNDS if args.quick else args.rounds
-    seconds = QUICK_SECONDS if args.quick else args.seconds
-    seconds = args.minutes * 60.0 if args.minutes else seconds
-    about = machine.describe()
-    rows: list[Any] = []
-    tables: list[Any] = []
+    _check_folder(args.dir or Path("."), "--dir")
+    known = _on_page(args.write) if args.write else book.Book()
+    run = book.Run(_command(args), _rounds_of(args), machine.describe())
+    found: list[Row | Table] = []
     with (
         cleared_up(),
         tempfile.TemporaryDirectory(prefix="bench-", dir=runtime_dir()) as memory,
         tempfile.TemporaryDirectory(prefix=".tenmin-bench-", dir=args.dir or ".") as disk,
     ):
-        setting = Setting(
-            rounds,
-            args.quick,
-            Path(memory),
-            Path(disk),
-            seconds,
-            args.probes,
-            args.recycle,
-            args.long,
+        setting = _setting(args, Path(memory), Path(disk))
+        pipeline.check_room(setting)
+        try:
+            for area in args.only or AREAS:
+                console.log(f"{area} …")
+                for one in _measured(area, setting, args.debug, console):
+                    found.append(one)  # at once: what is interrupted keeps what it has
+        finally:  # also of what is interrupted
+            try:
+                _keep(args.write, known, run, found)
+            finally:
+                _tell(console, run, found)
+    rows = [one for one in found if isinstance(one, Row)]
+    bad = [row for row in rows if row.failed or (row.holds is False and not args.quick)]
+    return 1 if bad else 0
+
+
+def _check_folder(folder: Path, option: str) -> None:
+    """Whether something can be written there: better known before hours of measuring."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        why = f"{option}: nothing can be written to {folder}: {error.strerror}."
+        raise UsageError(why, remedy="Name a folder that exists and may be written to.") from error
+
+
+def _on_page(page: Path) -> Book:
+    """What stands on the page already; a fault in it is found now, and not after hours."""
+    from tenmin.bench import book, report
+
+    data = page.with_suffix(".json")
+    if page == data or page.is_dir():
+        raise UsageError(
+            f"--write: {page} is no name of a page.", remedy="Name a file such as a.md."
         )
-        for area in args.only or AREAS:
-            console.log(f"{area} …")
-            more, found = measure(area)(setting)
-            tables += more
-            rows += found
-    about["load_after"] = machine.load()
-    console.result(report.as_dict(about, rounds, rows, tables))
+    _check_folder(page.parent, "--write")
+    known = book.load(data)
+    report.markdown(known, data.name)
+    return known
+
+
+def _rounds_of(args: argparse.Namespace) -> int:
+    return QUICK_ROUNDS if args.quick else int(args.rounds)
+
+
+def _setting(args: argparse.Namespace, memory: Path, disk: Path) -> Setting:
+    from tenmin.bench.setting import Setting
+
+    seconds = QUICK_SECONDS if args.quick else args.seconds
+    seconds = args.minutes * 60.0 if args.minutes else seconds
+    asked = args.probes, args.recycle, args.long
+    return Setting(_rounds_of(args), args.quick, memory, disk, seconds, *asked)
+
+
+def _measured(area: str, setting: Setting, debug: bool, console: Console) -> Iterator[Row | Table]:
+    """What an area measures; an error is told, and ends this area alone."""
+
+    def log(error: Exception) -> None:
+        if debug:
+            traceback.print_exception(error)
+        console.log(f"{area} failed: {type(error).__name__}: {error}")
+
+    return outlived(area, lambda: measure(area, setting), log)
+
+
+def _keep(page: Path | None, known: Book, run: Run, found: list[Row | Table]) -> None:
+    """Write what was measured, if anything was."""
+    from tenmin.bench import book, machine, report
+
+    run.machine["load_after"] = machine.load()
+    if page is not None and found:
+        data = page.with_suffix(".json")
+        whole = known.with_run(run, found)
+        book.save(data, book.to_json(whole))
+        book.save(page, report.markdown(whole, data.name))
+
+
+def _tell(console: Console, run: Run, found: list[Row | Table]) -> None:
+    """The results on stdout."""
+    from tenmin.bench import report
+    from tenmin.bench.book import Book
+    from tenmin.bench.rows import Row
+
+    rows = [one for one in found if isinstance(one, Row)]
+    # The lines of one table come one by one.
+    tables = [lines.table for lines in Book().with_run(run, found).tables.values()]
+    console.result(report.as_dict(run.machine, run.rounds, rows, tables))
     console.say(report.text(rows, tables))
-    if args.write:
-        page = report.markdown(_command(args), about, rounds, rows, tables)
-        args.write.write_text(page, "utf-8")
-    return 0 if args.quick or all(row.holds is not False for row in rows) else 1
 
 
 @contextlib.contextmanager
@@ -119,22 +204,6 @@ def cleared_up() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def measure(area: str) -> Callable[[Any], tuple[list[Any], list[Any]]]:
-    """What measures an area: it returns growth tables and rows."""
-    from tenmin.bench import checks, growth, journals, nwb, pipeline, rings, startup, telemetry
-
-    rows: dict[str, Callable[[Any], list[Any]]] = {
-        "ring": rings.rows,
-        "checks": checks.rows,
-        "journal": journals.rows,
-        "finaliser": nwb.rows,
-        "telemetry": telemetry.rows,
-        "start-up": startup.rows,
-    }
-    tables = {"growth": growth.tables, "pipeline": pipeline.tables}
-    return tables[area] if area in tables else lambda setting: ([], rows[area](setting))
 
 
 def _command(args: argparse.Namespace) -> str:

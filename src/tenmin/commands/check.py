@@ -15,7 +15,6 @@ from typing import Any
 from tenmin.commands.console import Console, add_json
 from tenmin.commands.record import POSITIONS
 
-LISTEN_S = 3.0  # how long a device may take to its first samples
 RING_S = 10.0
 CLOCK_RESOLUTION_S = 1e-3
 EARLIEST = 1_767_225_600  # 2026-01-01: a computer whose clock shows less has lost its battery
@@ -99,6 +98,7 @@ def _praise(findings: list[Finding]) -> str:
 
 
 def _all(args: argparse.Namespace) -> Iterator[Finding]:
+    from tenmin.commands.check_devices import devices
     from tenmin.commands.check_disk import disk
     from tenmin.commands.check_guests import guests
     from tenmin.commands.check_machine import machine
@@ -110,7 +110,7 @@ def _all(args: argparse.Namespace) -> Iterator[Finding]:
         rig = load_rig(args.rig)
         yield Finding("rig", True, f"{args.rig} describes the rig {rig.id}")
     except RigError as error:
-        yield _failed("rig", error)
+        yield failed("rig", error)
     yield from _before(args, rig)
     yield _clock()
     yield from machine()
@@ -118,15 +118,15 @@ def _all(args: argparse.Namespace) -> Iterator[Finding]:
     bytes_per_s = None
     if rig is not None:
         try:
-            with _devices_of(rig) as configs:
+            with _connected(rig) as there:
                 streams = []
-                for finding, stream in _probe(configs):
+                for finding, stream in devices(there.devices, there.device_tables):
                     streams.append(stream)
                     yield finding
                 if all(s is not None for s in streams):
                     bytes_per_s = sum(_bytes_per_s(s) for s in streams)
         except RigError as error:
-            yield _failed("devices", error)
+            yield failed("devices", error)
     yield _memory(bytes_per_s)
     yield from disk(Path(args.out or "tenmin-data").absolute(), bytes_per_s)
 
@@ -151,12 +151,12 @@ def _before(args: argparse.Namespace, rig: Any) -> Iterator[Finding]:
             if getattr(args, name) is not None:
                 yield Finding(name, True, f"{wanted[name]} can be used")
         except RigError as error:
-            yield _failed(name, error)
+            yield failed(name, error)
     faults: list[RigError] = []
     subject = found.get("subject") if wanted["subject"] else Subject()
     facts_of(args, faults, rig, subject, found.get("protocol"))
     for fault in faults:
-        yield _failed("facts", fault)
+        yield failed("facts", fault)
     if faults:
         return
     if not wanted["protocol"]:
@@ -169,7 +169,8 @@ def _before(args: argparse.Namespace, rig: Any) -> Iterator[Finding]:
         yield Finding("facts", True, "all that the protocol wants before a block are there")
 
 
-def _failed(check: str, error: Any) -> Finding:
+def failed(check: str, error: Any) -> Finding:
+    """What a RigError says, as a finding."""
     faults = tuple(getattr(error, "faults", ()))
     return Finding(check, False, error.message, error.remedy, error.exit_code, faults)
 
@@ -186,8 +187,8 @@ def _clock() -> Finding:
 
 
 @contextlib.contextmanager
-def _devices_of(rig: Any) -> Iterator[list[Any]]:
-    """The devices, while nobody else has them; those of a simulated rig are started for it."""
+def _connected(rig: Any) -> Iterator[Any]:
+    """The rig, while nobody else has its devices; those of a simulated one are started for it."""
     from tenmin.errors import RigBusy
     from tenmin.launch import EngineSpec
     from tenmin.simulated import Simulation
@@ -200,7 +201,7 @@ def _devices_of(rig: Any) -> Iterator[list[Any]]:
         raise RigBusy(f"An engine runs on the rig {rig.id} and has its devices.")
     try:
         if not rig.simulated:
-            yield list(rig.devices)
+            yield rig
             return
         spec = EngineSpec(f"sim:{rig.simulator}", rig.runtime_name)
         simulation = Simulation.start(folder, spec)
@@ -208,7 +209,7 @@ def _devices_of(rig: Any) -> Iterator[list[Any]]:
         os.environ.update(simulation.env)
         with simulation.process:  # closes its pipes
             try:
-                yield list(rig.with_devices(simulation.devices).devices)
+                yield rig.with_devices(simulation.devices)
             finally:
                 simulation.stop()
                 os.environ.clear()
@@ -217,63 +218,6 @@ def _devices_of(rig: Any) -> Iterator[list[Any]]:
         lock.release()
         if rig.simulated:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _probe(configs: list[Any]) -> Iterator[tuple[Finding, Any]]:
-    """Open each device, wait for its first samples, close it."""
-    from tenmin import registry
-    from tenmin.errors import RigError
-    from tenmin.source import is_derived
-
-    streams: dict[str, Any] = {}
-    for config in sorted(configs, key=is_derived):
-        name = f"device {config.name}"
-        try:
-            driver = registry.load(registry.DRIVERS, config.driver)(config)
-            if is_derived(config):
-                source = config.source.partition(":")[0]
-                if source not in streams:
-                    text = f"its source {source} does not deliver"
-                    yield Finding(name, False, text, "Mend the source first.", 3), None
-                    continue
-                driver.bind(streams[source])
-                yield Finding(name, True, f"is made from {config.source}"), driver.stream
-                continue
-            stream, heard = _listen(driver)
-        except RigError as error:
-            yield _failed(name, error), None
-            continue
-        streams[config.name] = stream
-        rate = f"{stream.rate_hz:g} Hz" if stream.rate_hz else "irregular"
-        text = f"{stream.n_channels} channel{'s' * (stream.n_channels > 1)}, {rate}"
-        if config.primary and (stream.is_marker or not stream.is_regular):
-            text += ", and the primary device needs regular samples"
-            remedy = "Write primary = true at the neural stream."
-            yield Finding(name, False, text, remedy, 2), stream
-            continue
-        if heard or not stream.is_regular:
-            yield Finding(name, True, text + ("" if heard else ", nothing sent yet")), stream
-        else:
-            silent = f"{text}, but nothing came within {LISTEN_S:g} s"
-            yield Finding(name, False, silent, "Let the device run, then check again.", 3), stream
-
-
-def _listen(driver: Any) -> tuple[Any, bool]:
-    """Stream of an opened driver, and whether it delivers."""
-    from tenmin.errors import StreamStalled
-
-    try:
-        driver.start()
-        until = time.monotonic() + LISTEN_S
-        while time.monotonic() < until:
-            with contextlib.suppress(StreamStalled):
-                driver.read()
-                return driver.stream, True
-            if not driver.stream.is_regular:
-                break
-        return driver.stream, False
-    finally:
-        driver.stop()
 
 
 def _bytes_per_s(stream: Any) -> float:
@@ -290,7 +234,7 @@ def _memory(bytes_per_s: float | None) -> Finding:
     try:
         folder = runtime_dir()
     except RigError as error:
-        return _failed("memory", error)
+        return failed("memory", error)
     if not os.access(folder, os.W_OK):
         text = f"{folder} cannot be written"
         return Finding("memory", False, text, "Name another by TENMIN_RUNTIME_DIR.", 3)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +96,17 @@ class Quality:
     def numbers(self) -> np.ndarray:
         """Numbers of the seconds, (n,)."""
         return np.arange(self.first, self.first + len(self.judged))
+
+    def since(self, skip: int) -> Quality:
+        """Without its first `skip` seconds."""
+        return replace(
+            self,
+            first=self.first + skip,
+            judged=self.judged[skip:],
+            bits=self.bits[skip:],
+            values=self.values[skip:],
+            levels=self.levels[skip:],
+        )
 
     @property
     def not_judged(self) -> np.ndarray:

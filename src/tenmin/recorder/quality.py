@@ -53,6 +53,9 @@ def add_quality(nwb: Any, block: Block) -> None:
         if one.found is not None:
             _add_stream(_module(nwb, one.stream), one, one.found)
         if before is not None and before.channels == one.stream.channels:
+            # The checks begin with the devices, before NWB time zero, where settling begins.
+            starts = _edges(before, block, one.stream)[:-1:BINS_PER_S]
+            before = before.since(int(np.searchsorted(starts, 0.0)))
             edges = _edges(before, block, one.stream)
             _add_values(_module(nwb, one.stream), before, edges, "_settling")
     table = checks_table(block)

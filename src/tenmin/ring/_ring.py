@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
+import operator
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +15,7 @@ import numpy as np
 from tenmin import system
 from tenmin.counter import Last
 from tenmin.errors import MalformedData, RigError
+from tenmin.ring._head import MAGIC, PAGE, samples_bytes, stream_of
 from tenmin.ring._kernels import (
     COUNTERS_AT,
     HEAD,
@@ -22,7 +23,6 @@ from tenmin.ring._kernels import (
     RECORD,
     RESERVED,
     RUNS,
-    SAMPLES_AT,
     TOLD,
     WRITTEN,
     collect,
@@ -33,11 +33,9 @@ from tenmin.ring._kernels import (
 from tenmin.stream import Stream
 from tenmin.system import HERE, Platform
 
-MAGIC = 0x31474E49524E4D54  # "TMNRING1"
 MIN_SAMPLES = 256  # slow streams: room for a chunk that was held up
 IRREGULAR_SAMPLES = 16384
 MAX_RUNS = 16384  # 10 s of runs of 0.6 ms
-PAGE = 4096
 _FLOAT64 = np.dtype(np.float64)
 
 
@@ -81,12 +79,11 @@ class Ring:
         How its memory is mapped, in words, see `tenmin.system.Mapped`.
     """
 
-    def __init__(self, path: Path, mapped: system.Mapped) -> None:
-        self.path = path
+    def __init__(self, path: Path, mapped: system.Mapped, stream: Stream) -> None:
+        self.path, self.stream = path, stream
         memory = mapped.memory
         head = np.frombuffer(memory, np.int64, HEAD)
-        _, self.capacity, _, _, n_runs, runs_at, times_at, samples_at, json_bytes, _ = head.tolist()
-        self.stream = Stream.from_dict(json.loads(bytes(memory[PAGE : PAGE + json_bytes])))
+        _, self.capacity, _, _, n_runs, runs_at, times_at, samples_at, *_ = head.tolist()
         width, dtype = self.stream.n_channels, np.dtype(self.stream.dtype)
         n_times = self.capacity if self.stream.timed else 0
         runs = np.frombuffer(memory, np.int64, n_runs * RECORD, runs_at)
@@ -160,19 +157,12 @@ class Ring:
         DiskError
             There is no such file.
         RigError
-            It is not a ring of this version.
+            It is not a ring of this version, or it is cut short or damaged.
         """
-        tail = _samples_bytes(path)
+        tail = samples_bytes(path)
         mapped = system.map_mirrored(path, tail, write=writer, platform=platform)
-        head = np.frombuffer(mapped.memory, np.int64, min(HEAD, len(mapped.memory) // 8)).tolist()
         size = len(mapped.memory) - (tail if mapped.mirrored else 0)
-        # The writer fills in the first number last; and the file may have been replaced just now.
-        if size < 2 * PAGE or head[0] != MAGIC or size - head[SAMPLES_AT] != tail:
-            raise RigError(
-                f"{path} is not a ring of this version of tenmin.",
-                remedy="End older versions of tenmin, then start again.",
-            )
-        ring = cls(path, mapped)
+        ring = cls(path, mapped, stream_of(path, mapped.memory, size, tail))
         if ring.granted["prefault"] != system.ALL_PAGES:
             np.frombuffer(mapped.memory, np.uint8)[:size:PAGE].max()  # now, not in the block
         if writer:
@@ -208,8 +198,11 @@ class Ring:
         Raises
         ------
         MalformedData
-            Shape or dtype differ from what the stream's description says.
+            Shape or dtype differ from what the stream's description says, or `run_index` is no
+            whole number.
         """
+        if type(run_index) is not int:
+            run_index = self._whole(run_index)  # the kernel would cut a float
         try:
             # The kernel trusts dtype and dimensions. That it is an array, it looks at itself.
             if samples.dtype is not self._dtype or samples.ndim != 2:
@@ -224,6 +217,13 @@ class Ring:
             raise self._misfit(np.asarray(samples), device_time) from error
         if wrong:
             raise self._misfit(samples, device_time)
+
+    def _whole(self, index: Any) -> int:
+        try:
+            return operator.index(index)
+        except TypeError as error:
+            text = f"{self.stream.name} numbers its samples by {index!r}, which is no whole number."
+            raise MalformedData(text) from error
 
     def _fitting(self, samples: np.ndarray, times: np.ndarray | None) -> np.ndarray:
         """The same with the one dtype object that `write` compares with."""
@@ -386,14 +386,3 @@ def _closed(*_: Any) -> int:
 
 def _page(offset: int, unit: int = PAGE) -> int:
     return -(-offset // unit) * unit
-
-
-def _samples_bytes(path: Path) -> int:
-    """Size of the samples at the end of a ring's file; 0 when it is none."""
-    try:
-        with open(path, "rb") as file:
-            head = np.frombuffer(file.read(8 * HEAD), np.int64)
-            size = file.seek(0, os.SEEK_END)
-    except OSError:  # whoever maps it says what is wrong
-        return 0
-    return size - int(head[SAMPLES_AT]) if len(head) == HEAD and head[0] == MAGIC else 0
