@@ -12,9 +12,10 @@ import numpy as np
 from tenmin.bench.rounds import Candidate, interleave
 from tenmin.bench.rows import Row, Spread
 from tenmin.bench.setting import CHUNK_S, PROBE_HZ, Setting, probe, recorded, signal
-from tenmin.checks.quality import checks_for
+from tenmin.checks import setting as block
 from tenmin.recording import ROUND_S
 from tenmin.tape import Tape
+from tenmin.watcher import own
 
 CHANNELS = (16, 32, 64, 128, 384, 768, 1536, 3072)
 CHUNKS_MS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
@@ -72,7 +73,7 @@ class Piled:
         flows = [recorded(self.setting, stream, seconds) for stream in self._streams]
         self._rings = [flow.ring for flow in flows if flow.ring is not None]
         self._readers = [ring.reader() for ring in self._rings]
-        self._checks = [checks_for(stream) for stream in self._streams]
+        self._checks = [own(stream, block.Setting(50.0)) for stream in self._streams]
         folder = self.setting.disk / "growth"
         folder.mkdir(exist_ok=True)
         self._tapes = [Tape(flow, folder, False) for flow in flows]
