@@ -25,7 +25,7 @@ from tests.scoring.matching import (
     total,
 )
 from tests.scoring.play import Seen, chunks_of, require, watch
-from tests.scoring.score import Row, Scenario, latency, of_counts
+from tests.scoring.score import SIMULATED, Row, Scenario, latency, of_counts
 
 FAULT_S = 0.5  # tolerance of the onset; science.md E.2
 SECONDS, CHANNELS = 180.0, 16
@@ -151,11 +151,11 @@ def play_pops(seed: int) -> dict[str, Counts]:
     return {"pops": total(matches)}
 
 
-def _rows(task: str, keys: Sequence[str]) -> tuple[Row, ...]:
+def _rows(task: str, keys: Sequence[str], real: str = SIMULATED) -> tuple[Row, ...]:
     rows = []
     for key in keys:
         rows += [
-            Row(f"{task}: {key}", "F1", of_counts(key, f1), at_least=0.99, real=REAL),
+            Row(f"{task}: {key}", "F1", of_counts(key, f1), at_least=0.99, real=real),
             Row(f"{task}: {key}", "latency p95", latency(key, 0.95), at_most=2.0, unit="s"),
             Row(f"{task}: {key}", "latency median", latency(key, 0.5), at_most=2.0, unit="s"),
         ]
@@ -172,7 +172,7 @@ POPS = (
 def scenarios() -> tuple[Scenario, ...]:
     """Those of this module."""
     found: list[Any] = [
-        Scenario("faults", play_eeg, _rows("EEG", KINDS)),
+        Scenario("faults", play_eeg, _rows("EEG", KINDS, REAL)),
         Scenario("probe-faults", play_probe, _rows("probe", KINDS), n_seeds=20),
         Scenario("pops", play_pops, POPS),
     ]

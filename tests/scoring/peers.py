@@ -135,8 +135,8 @@ def caps(python: Path) -> list[dict[str, str]]:
                 f"{' '.join(sorted(theirs - ours)) or 'none'} "
                 f"({'; '.join(f'{k}: {chr(32).join(v)}' for k, v in reasons.items()) or 'none'}). "
                 "PREP judges the whole record, with a criterion of the spectrum (psd) that is none "
-                "of ours; deviation below 10 robust SD is WARN here, and makes no channel bad. Ours "
-                "alone: more than 1 % of seconds below the least correlation, no check at FAIL",
+                "of ours; deviation below 10 robust SD is WARN here, and makes no channel bad. "
+                "Ours alone: more than 1 % of seconds below the least correlation, no check at FAIL",
             )
         )
     return rows
@@ -163,7 +163,7 @@ def access(python: Path) -> list[dict[str, str]]:
         theirs = float(np.median(told["access"][path]))
         note = ""
         if name == "model_vc_step.abf":
-            note = ". Of one exponential: ours finds the input resistance of 500 MOhm too"
+            note = ". A model cell has one exponential"
         rows.append(
             row(
                 f"pyABF {told['version']} membrane test",
