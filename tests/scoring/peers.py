@@ -136,7 +136,7 @@ def caps(python: Path) -> list[dict[str, str]]:
                 f"({'; '.join(f'{k}: {chr(32).join(v)}' for k, v in reasons.items()) or 'none'}). "
                 "PREP judges the whole record, with a criterion of the spectrum (psd) that is none "
                 "of ours; deviation below 10 robust SD is WARN here, and makes no channel bad. "
-                "Ours alone: more than 1 % of seconds below the least correlation, no check at FAIL",
+                "Ours alone: more than 1 % of seconds below the least correlation, none at FAIL",
             )
         )
     return rows
