@@ -134,8 +134,8 @@ def caps(python: Path) -> list[dict[str, str]]:
                 f"only ours: {' '.join(sorted(ours - theirs)) or 'none'}; only theirs: "
                 f"{' '.join(sorted(theirs - ours)) or 'none'} "
                 f"({'; '.join(f'{k}: {chr(32).join(v)}' for k, v in reasons.items()) or 'none'}). "
-                "PREP judges the whole record, with a criterion of the spectrum (psd) that is none "
-                "of ours; deviation below 10 robust SD is WARN here, and makes no channel bad. "
+                "PREP judges the whole record, with a criterion of the spectrum (psd) that none of "
+                "ours is; deviation below 10 robust SD is WARN here, and makes no channel bad. "
                 "Ours alone: more than 1 % of seconds below the least correlation, none at FAIL",
             )
         )
