@@ -58,8 +58,9 @@ def test_the_hole_is_one_counted_gap(told: Told) -> None:
 def test_what_was_sent_is_recorded_or_counted_as_missing(told: Told) -> None:
     planned = round((SECONDS + 2 * PADS_S) * RATE_HZ)
 
-    assert told.account.sent == planned
-    assert told.account.recorded + told.account.missing == planned
+    # Seconds with a hole are not clean, and the block makes up for them.
+    assert told.account.sent >= planned
+    assert told.account.recorded + told.account.missing == told.account.sent
     assert told.account.wrong == 0
 
 
