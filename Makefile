@@ -47,7 +47,10 @@ lint: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Compiled first: a watcher that compiles for half a minute is late for a block of six seconds.
 pytest: $(STAMP)
+	$(RUN)/python -c "from tenmin import ring; from tenmin.checks import _kernels; \
+		ring.warm(); _kernels.warm(*ring.COMMON_DTYPES)"
 	$(RUN)/python -m pytest $(PYTEST_ARGS)
 
 soak: $(STAMP)
