@@ -1,8 +1,11 @@
 """A bank of checks behind the watcher's interface."""
 
+import gc
+
 import numpy as np
 
 from tenmin.checks.judged import Judged
+from tenmin.checks.second import Second
 from tenmin.checks.setting import Setting
 from tenmin.ring import Piece
 from tenmin.stream import Stream
@@ -160,3 +163,11 @@ def test_streams_that_are_not_electrical_have_no_clean_time():
         judged.feed(Piece(at, at, np.ones((50, 1), np.float32), None, at * 10**7, 0))
         judged.anchor(0)
     assert judged.clean(10) is None
+
+
+def test_seconds_that_were_judged_are_not_kept():
+    before = sum(isinstance(thing, Second) for thing in gc.get_objects())
+    judged = fed(new(), noise(seconds=30))
+    kept = sum(isinstance(thing, Second) for thing in gc.get_objects()) - before
+    assert judged.bank is not None
+    assert kept <= 2

@@ -13,7 +13,6 @@ import numpy as np
 
 from tenmin.checks.bank import Bank
 from tenmin.checks.contract import MAX_TEXT
-from tenmin.checks.second import Second
 from tenmin.checks.setting import Setting
 from tenmin.recorder.kept import QualityLog
 from tenmin.ring import Piece
@@ -39,8 +38,6 @@ class Judged:
         Of its faults.
     bank : Bank or None
         None once it is switched off.
-    seconds : list of Second
-        Judged since the owner emptied it.
     faults : list of str
         Exceptions since the owner emptied it.
     """
@@ -52,7 +49,6 @@ class Judged:
         self.log: QualityLog | None = None
         self._headed = False
         self.bank: Bank | None = Bank(stream, setting)
-        self.seconds: list[Second] = []
         self.faults: list[str] = []
         self._names = [unit.parameters.name for unit in self.bank.units]
         self._row = 0
@@ -76,7 +72,6 @@ class Judged:
         self.faults += self.bank.faults
         self.bank.faults.clear()
         if seconds:
-            self.seconds += seconds
             self._judged_s = piece.host_ns * 1e-9
             self._fresh = True
 
