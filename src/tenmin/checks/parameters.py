@@ -15,6 +15,7 @@ from typing import Any
 from tenmin.checks.judge import Threshold
 from tenmin.checks.lattice import BITS
 from tenmin.errors import FaultyFile
+from tenmin.lines import read_toml
 
 OFF_RATIO, OFF_DB = 0.8, 2.0  # science.md B.1
 
@@ -101,10 +102,7 @@ def load(path: Path | None) -> ParameterSet:
     """
     if path is None:
         return shipped()
-    try:
-        changes = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise FaultyFile(f"{path} cannot be read: {error}.") from error
+    _, changes = read_toml(path)
     faults: list[str] = []
     tables = _merged(_tables(), changes, faults)
     found = _read(tables, faults)

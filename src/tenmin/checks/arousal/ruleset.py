@@ -15,6 +15,7 @@ from typing import Any
 
 from tenmin.checks.arousal.states import MODALITIES
 from tenmin.errors import FaultyFile
+from tenmin.lines import read_toml
 
 AVAILABILITY, VERSION = "availability", "version"
 
@@ -77,10 +78,7 @@ def load(path: Path | None) -> Ruleset:
     """
     if path is None:
         return shipped()
-    try:
-        changes = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise FaultyFile(f"{path} cannot be read: {error}.") from error
+    _, changes = read_toml(path)
     document = _document()
     faults = [fault for name, table in changes.items() for fault in _faults(document, name, table)]
     if faults:
