@@ -7,6 +7,7 @@ import numpy as np
 from tenmin.checks.judged import Judged
 from tenmin.checks.second import Second
 from tenmin.checks.setting import Setting
+from tenmin.recorder.kept import read_quality
 from tenmin.ring import Piece
 from tenmin.stream import Stream
 from tenmin.verdict import OK, UNKNOWN, WARN
@@ -171,3 +172,16 @@ def test_seconds_that_were_judged_are_not_kept():
     kept = sum(isinstance(thing, Second) for thing in gc.get_objects()) - before
     assert judged.bank is not None
     assert kept <= 2
+
+
+def test_a_second_judged_before_t0_is_kept_as_one_before_t0(tmp_path):
+    judged = new()
+    judged.keep(tmp_path)
+    fed(judged, brain(5.1))
+    judged.anchor(8000)  # the seconds so far wait to be written
+    fed(judged, brain(5.1), start=5100)
+    judged.close()
+    after = read_quality(tmp_path, "eeg", t0=True, missing=())
+    before = read_quality(tmp_path, "eeg", t0=False, missing=())
+    assert before.numbers[before.judged].tolist() == [0, 1, 2, 3, 4]
+    assert after.numbers[after.judged].tolist() == [-3, -2, -1, 0, 1]

@@ -102,9 +102,6 @@ class Judged:
         whole = [unit.parameters.name for unit in self.bank.all if not unit.by_channel]
         self.log = QualityLog(dot, self.stream, checks, self.setting.parameters.sha256, whole)
         self.bank.judgements.clear()
-        if self.bank.front.grid is not None:
-            self.log.anchor(self.bank.front.grid.origin, t0=self.bank.anchored)
-            self._headed = True
 
     def restart(self) -> None:
         """The recording begins; t0 follows, see `anchor`."""
@@ -113,10 +110,9 @@ class Judged:
         """The block's t0 is device index `origin`."""
         if self.bank is None:
             return
+        self.write()  # counted from the origin that was
         self.bank.anchor(origin)
-        if self.log is not None:
-            self.log.anchor(origin)
-            self._headed = True
+        self._headed = False
 
     def write(self) -> None:
         """Put what was judged since the last time into the journal."""
