@@ -167,9 +167,9 @@ def test_streams_that_are_not_electrical_have_no_clean_time():
 
 
 def test_seconds_that_were_judged_are_not_kept():
-    before = sum(isinstance(thing, Second) for thing in gc.get_objects())
+    before = sum(type(thing) is Second for thing in gc.get_objects())
     judged = fed(new(), noise(seconds=30))
-    kept = sum(isinstance(thing, Second) for thing in gc.get_objects()) - before
+    kept = sum(type(thing) is Second for thing in gc.get_objects()) - before
     assert judged.bank is not None
     assert kept <= 2
 
