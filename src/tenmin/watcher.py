@@ -14,7 +14,7 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -50,6 +50,7 @@ AT_ONCE = 4096  # samples of an irregular stream in one read
 NEWS_S = 0.1  # between two messages of what has just changed
 FEED_S = 0.5  # with one stream; then come the others, and verdicts, however much has piled up
 HOPELESS = 0.8  # of the ring unread: what is about to be overwritten is skipped
+NOTHING = object()
 
 ChecksOf = Callable[[Stream, Setting], "list[Guarded | Judged]"]
 
@@ -101,6 +102,15 @@ class Watched:
             if self.also is not None:
                 self.also(self.stream.name, piece)
             self.fed(piece)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether samples wait to be looked at."""
+        return self.ring.written > self._next and (bool(self.checks) or self.also is not None)
+
+    def step(self) -> bool:
+        """Do a part of what is due once a second; False when nothing was."""
+        return any(check.step() for check in self.checks if isinstance(check, Judged))
 
     def fed(self, piece: Piece) -> None:
         """Every check has seen a piece."""
@@ -208,13 +218,16 @@ class Watcher:
         self._watching = False
         self._setting = Setting()
         self._anchor: messages.Anchor | None = None
+        self._saying: Iterator[None] = iter(())  # what is told once a second, a part at a time
+        self._busy = False  # something is due that waits only for newer samples to be looked at
 
     def run(self) -> int:
         """Serve until the engine says quit or is gone."""
         self.link.send("ready", pid=os.getpid(), granted=self.granted)
         tick_at = look_at = hear_at = news_at = time.monotonic()
         while True:
-            self.alarm.wait(WAIT_S)
+            if not self._busy:
+                self.alarm.wait(WAIT_S)
             now = time.monotonic()
             if now >= hear_at:  # not at each chunk: that would be most of the work
                 hear_at = now + WAIT_S
@@ -231,9 +244,23 @@ class Watcher:
                 watched.feed()
             if now >= tick_at and self._watching:
                 tick_at = now + TICK_S
-                self.say(now)
+                self._saying = self.say(now)
             elif now >= news_at and self.say_news(now):
                 news_at = now + NEWS_S
+            self._busy = self._work()
+
+    def _work(self) -> bool:
+        """Do what is due, a part at a time, until samples come; whether more is left.
+
+        At least one part of each, so that a busy machine comes to it as well.
+        """
+        while True:
+            told = next(self._saying, NOTHING) is not NOTHING
+            judged = [watched.step() for watched in self.streams.values()]
+            if not (told or any(judged)):
+                return False
+            if any(watched.has_news for watched in self.streams.values()):
+                return True
 
     def _obey(self, message: Any) -> None:
         if message.type == "go":
@@ -276,9 +303,9 @@ class Watcher:
         """Open a ring to be read."""
         return Ring.attach(path)
 
-    def say(self, now_s: float) -> None:
-        """Tell the engine the verdicts at `now_s`, a message for each stream."""
-        for watched in self.streams.values():
+    def say(self, now_s: float) -> Iterator[None]:
+        """Tell the engine the verdicts at `now_s`, a message for each stream, one at a time."""
+        for watched in list(self.streams.values()):
             verdicts = [asdict(verdict) for verdict in watched.tick(now_s)]
             lost = {watched.stream.name: watched.reader.lost_samples}
             late = watched.delays.take()
@@ -287,6 +314,11 @@ class Watcher:
             self.link.send("verdicts", verdicts=verdicts, lost=lost, delays=delays, clean=clean)
             for line in watched.faults():
                 self.link.send("log", line=line)
+            self.said(watched)
+            yield
+
+    def said(self, watched: Watched) -> None:
+        """The engine knows what there is to know of a stream."""
 
     def say_news(self, now_s: float) -> bool:
         """Tell the engine at once what has changed since it was told; whether anything has."""
@@ -296,6 +328,7 @@ class Watcher:
         return bool(found)
 
     def _close(self) -> None:
+        self._saying = iter(())
         self.ended()
         for watched in self.streams.values():
             watched.ring.close()
@@ -346,13 +379,15 @@ class Own(Watcher):
         except Exception as error:  # the checks go on
             self._give_up(f"{type(error).__name__}: {error}")
 
-    def say(self, now_s: float) -> None:
-        """The verdicts, what they rest on into the journal, and the state of arousal."""
-        super().say(now_s)
-        for watched in self.streams.values():
-            for check in watched.checks:
-                if isinstance(check, Judged):
-                    check.write()
+    def said(self, watched: Watched) -> None:
+        """What its verdicts rest on goes into the journal."""
+        for check in watched.checks:
+            if isinstance(check, Judged):
+                check.write()
+
+    def say(self, now_s: float) -> Iterator[None]:
+        """The verdicts, and then the state of arousal."""
+        yield from super().say(now_s)
         if self._vigil is None and not self._fault:
             self._wake_up(now_s)
         if self._vigil is not None:

@@ -40,7 +40,7 @@ def bank_with(formula, signal=None):
     bank.units = [Unit(formula, stream, shipped()["loud"])]
     bank.all = tuple(bank.units)
     for seconds in bank_seconds(noise(5) if signal is None else signal):
-        bank._judge(seconds)
+        list(bank._judge(seconds))
     return bank
 
 

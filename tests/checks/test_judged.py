@@ -24,6 +24,7 @@ def fed(judged, microvolts, start=0, skip=()):
         index = start + at
         host_ns = round((index + 50) / RATE * 1e9)
         judged.feed(Piece(index, index, counts[at : at + 50], None, host_ns, 0))
+        judged.finish()
     return judged
 
 
@@ -134,6 +135,7 @@ def test_a_pass_that_raises_is_switched_off_with_its_reason():
     judged = new()
     for k in range(3):
         judged.feed(Piece(k, k, np.zeros((1, 3), np.int32), None, 0, 0))  # too few channels
+        judged.finish()
     (why,) = {v.action for v in judged.verdicts(0.0)}
     assert judged.bank is None
     assert why.startswith("Switched off for this stream")
@@ -185,3 +187,22 @@ def test_a_second_judged_before_t0_is_kept_as_one_before_t0(tmp_path):
     before = read_quality(tmp_path, "eeg", t0=False, missing=())
     assert before.numbers[before.judged].tolist() == [0, 1, 2, 3, 4]
     assert after.numbers[after.judged].tolist() == [-3, -2, -1, 0, 1]
+
+
+def test_a_piece_does_not_wait_for_the_checks_of_a_second():
+    judged = fed(new(), noise(seconds=0.95))
+    counts = np.zeros((50, judged.stream.n_channels), np.int32)
+    for at in (950, 1000):
+        judged.feed(Piece(at, at, counts, None, at * 10**6, 0))
+    assert judged.bank.n_judged == 0
+    assert judged.step()
+    judged.finish()
+    assert judged.bank.n_judged == 1
+
+
+def test_seconds_that_are_due_do_not_pile_up():
+    judged = new()
+    counts = np.zeros((1000, judged.stream.n_channels), np.int32)
+    for at in range(0, 20_000, 1000):
+        judged.feed(Piece(at, at, counts, None, at * 10**6, 0))
+    assert judged.bank.n_judged >= 16

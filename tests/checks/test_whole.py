@@ -120,6 +120,7 @@ def test_the_brightness_of_pictures_is_that_of_their_mean():
         frames = rng.integers(100 + light - 50, 100 + light + 50, (30, 320)).astype(np.uint16)
         for check in checks:
             check.feed(piece(30 * second, frames, second + 1.0))
+            check.finish()
             if second == 0:
                 check.anchor(0)
     told = {v.check: v for check in checks for v in check.verdicts(60.0)}

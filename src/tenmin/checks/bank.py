@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +45,8 @@ OF_KIND: dict[str, tuple[type[Any], ...]] = {
     "ieeg": (*EVERY, Loud),
     "patch": (Saturation, Leak, Resting),
 }
+MOST_DUE = 2  # seconds that wait to be judged; then the next piece waits for them
+
 # Of streams that are not electrical: each says itself, by `fit`, where it applies.
 OTHERS: tuple[type[Any], ...] = (Brightness, Bleaching, BodyMotion)
 
@@ -80,6 +84,9 @@ class Judgement:
 class Bank:
     """The checks of one stream.
 
+    Every sample is looked at in `take`. What is due once a second takes far longer than a piece
+    may wait, so `step` does it in parts.
+
     Parameters
     ----------
     stream : Stream
@@ -96,6 +103,8 @@ class Bank:
         In the order of the rows of a `Judgement`.
     judgements : list of Judgement
         Since the owner emptied it.
+    n_judged : int
+        Seconds.
     """
 
     def __init__(self, stream: Stream, setting: Setting) -> None:
@@ -110,9 +119,13 @@ class Bank:
         self.lattice = Lattice(stream.n_channels)
         self.anchored = False
         self.faults: list[str] = []
+        self.n_judged = 0
+        self._due: deque[Second] = deque()
+        self._judging: Iterator[None] | None = None
 
     def anchor(self, origin: int) -> None:
         """The block's t0 is index `origin`: seconds and the lattice are counted from it."""
+        self.finish()
         self.front.anchor(origin)
         self.anchored = True
         self.lattice = Lattice(self.stream.n_channels)
@@ -129,14 +142,39 @@ class Bank:
 
     def feed(self, piece: Piece) -> list[Second]:
         """Take the next piece; return the seconds that it completed, judged."""
-        seconds = list(self.front.feed(piece))
-        self.lattice.unseen(self.front.dropped)
-        for second in seconds:
-            self._judge(second)
+        seconds = self.take(piece)
+        self.finish()
         return seconds
 
-    def _judge(self, second: Second) -> None:
+    def take(self, piece: Piece) -> list[Second]:
+        """Look at the next piece; return the seconds that it completed, which are due now."""
+        while len(self._due) >= MOST_DUE:
+            self.step()
+        seconds = list(self.front.feed(piece))
+        self.lattice.unseen(self.front.dropped)
+        self._due.extend(seconds)
+        return seconds
+
+    def step(self) -> bool:
+        """Do a part of what is due: one check of one second; False when nothing was due."""
+        if self._judging is None:
+            if not self._due:
+                return False
+            self._judging = self._judge(self._due.popleft())
+        judging, self._judging = self._judging, None
+        for _ in judging:
+            self._judging = judging
+            break
+        return True
+
+    def finish(self) -> None:
+        """Do all that is due."""
+        while self.step():
+            pass
+
+    def _judge(self, second: Second) -> Iterator[None]:
         self.shared.spectra.add(second)
+        yield
         bits = np.zeros(second.low.shape, np.uint16)
         bits[second.gaps] = GAP
         failed = np.zeros(self.stream.n_channels, bool)
@@ -144,16 +182,21 @@ class Bank:
             bits |= self._step(unit, second)
             if unit.by_channel:
                 failed |= unit.failed
+            yield
         self.lattice.add(second.number, bits, failed)
+        self._keep(second.number, bits)
+        self.n_judged += 1
+
+    def _keep(self, number: int, bits: np.ndarray) -> None:
         values = np.array([unit.values for unit in self.all])
         levels = np.array([unit.codes for unit in self.all])
-        self.judgements.append(Judgement(second.number, bits, values, levels))
+        self.judgements.append(Judgement(number, bits, values, levels))
         late = [unit.before for unit in self.units if unit.before is not None]
         if late:
             before = np.bitwise_or.reduce(late)
-            self.lattice.add(second.number - 1, before, np.zeros_like(failed))
+            self.lattice.add(number - 1, before, np.zeros(self.stream.n_channels, bool))
             nothing = np.full_like(values, np.nan)
-            self.judgements.append(Judgement(second.number - 1, before, nothing, None))
+            self.judgements.append(Judgement(number - 1, before, nothing, None))
 
     def _step(self, unit: Unit, second: Second) -> np.ndarray:
         """One check's bits; none, and UNKNOWN, where it raises."""

@@ -12,7 +12,7 @@ import faulthandler
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tenmin import registry, ring
@@ -74,12 +74,12 @@ class Guest(Watcher):
         _die_after(HUNG_S)
         return made
 
-    def say(self, now_s: float) -> None:
+    def say(self, now_s: float) -> Iterator[None]:
         """The verdicts, if there is memory left; then there is time until the next ones."""
         used = private_bytes()
         if used is not None and used > MEMORY_MAX:
             raise MemoryError
-        super().say(now_s)
+        yield from super().say(now_s)
         if not self.streams:
             self.link.send("verdicts", verdicts=[])
         _die_after(HUNG_S)

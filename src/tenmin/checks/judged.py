@@ -19,7 +19,7 @@ from tenmin.ring import Piece
 from tenmin.stream import Stream
 from tenmin.verdict import UNKNOWN, Verdict
 
-IN_A_ROW = 3  # exceptions of the pass without a good piece between them
+IN_A_ROW = 3  # exceptions of the pass without a judged second between them
 RULES_EVERY = 10  # seconds between what rules for whole blocks say
 OLD_S = 2.5  # a verdict about a second that ended longer ago says nothing about now
 
@@ -53,26 +53,53 @@ class Judged:
         self._names = [unit.parameters.name for unit in self.bank.units]
         self._row = 0
         self._fresh = False  # a second was judged of which nothing was said
-        self._judged_s: float | None = None  # host time of the newest second
+        self._n_judged = 0
+        self._ended_s: float | None = None  # host time of the newest second
+        self._judged_s: float | None = None  # of the newest that was judged
         self._skipped = 0
         self._why = ""
 
     def feed(self, piece: Piece) -> None:
-        """Take the next piece of the stream."""
+        """Look at the next piece of the stream; what it makes due is done by `step`."""
         if self.bank is None:
             return
         try:
-            seconds = self.bank.feed(piece)
+            seconds = self.bank.take(piece)
         except MemoryError:
             raise
         except Exception as error:  # a fault of ours must not end the others
             self._failed(error)
             return
-        self._row = 0
+        if seconds:
+            self._ended_s = piece.host_ns * 1e-9
+
+    def step(self) -> bool:
+        """Do a part of what is due; False when nothing was."""
+        if self.bank is None:
+            return False
+        try:
+            more = self.bank.step()
+        except MemoryError:
+            raise
+        except Exception as error:
+            self._failed(error)
+            return True
+        self._tell()
+        return more
+
+    def finish(self) -> None:
+        """Do all that is due."""
+        while self.step():
+            pass
+
+    def _tell(self) -> None:
+        assert self.bank is not None
         self.faults += self.bank.faults
         self.bank.faults.clear()
-        if seconds:
-            self._judged_s = piece.host_ns * 1e-9
+        if self.bank.n_judged != self._n_judged:
+            self._n_judged = self.bank.n_judged
+            self._row = 0
+            self._judged_s = self._ended_s
             self._fresh = True
 
     def _failed(self, error: Exception) -> None:
@@ -110,6 +137,9 @@ class Judged:
         """The block's t0 is device index `origin`."""
         if self.bank is None:
             return
+        self.finish()
+        if self.bank is None:
+            return
         self.write()  # counted from the origin that was
         self.bank.anchor(origin)
         self._headed = False
@@ -131,6 +161,7 @@ class Judged:
 
     def close(self) -> None:
         """The block is over: close the journal's file."""
+        self.finish()
         if self.log is None:
             return
         self.write()

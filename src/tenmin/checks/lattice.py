@@ -48,12 +48,16 @@ class Lattice:
     first: int = 0
     _bits: np.ndarray = field(init=False, repr=False)
     _failed: np.ndarray = field(init=False, repr=False)
+    _spoilt: np.ndarray = field(init=False, repr=False)  # by second and channel
+    _broken: np.ndarray = field(init=False, repr=False)  # by second
     _n: int = field(init=False, default=0)
     _unseen: set[int] = field(init=False, default_factory=set, repr=False)
 
     def __post_init__(self) -> None:
         self._bits = np.zeros((64 * BINS_PER_S, self.n_channels), np.uint16)
         self._failed = np.zeros((64, self.n_channels), bool)
+        self._spoilt = np.zeros_like(self._failed)
+        self._broken = np.zeros(64, bool)
 
     def add(self, number: int, bits: np.ndarray, failed: np.ndarray) -> None:
         """Take the bits of a second and which channels were at level FAIL in it.
@@ -71,14 +75,26 @@ class Lattice:
         if at < 0:
             return
         while at >= len(self._failed):
-            self._bits = np.concatenate([self._bits, np.zeros_like(self._bits)])
-            self._failed = np.concatenate([self._failed, np.zeros_like(self._failed)])
+            self._grow()
         for hole in range(self._n, at):
             if hole + self.first not in self._unseen:
-                self._bits[hole * BINS_PER_S : (hole + 1) * BINS_PER_S] |= GAP
-        self._bits[at * BINS_PER_S : (at + 1) * BINS_PER_S] |= bits
+                self._set(hole, GAP)
+        self._set(at, bits)
         self._failed[at] |= failed
         self._n = max(self._n, at + 1)
+
+    def _grow(self) -> None:
+        for name in ("_bits", "_failed", "_spoilt", "_broken"):
+            rows = getattr(self, name)
+            setattr(self, name, np.concatenate([rows, np.zeros_like(rows)]))
+
+    def _set(self, at: int, bits: np.ndarray | int) -> None:
+        """Set bits of a second, and what they come to: a block has too many to go through again."""
+        second = self._bits[at * BINS_PER_S : (at + 1) * BINS_PER_S]
+        second |= np.asarray(bits, np.uint16)
+        found = np.bitwise_or.reduce(second, axis=0)
+        self._spoilt[at] = (found & SPOILS) != 0
+        self._broken[at] = (found & INTEGRITY).any()
 
     def unseen(self, numbers: Iterable[int]) -> None:
         """Seconds that nobody looked at: not clean, and no gap."""
@@ -90,6 +106,8 @@ class Lattice:
         low, high = max(0, start - zero), min(self._n * BINS_PER_S, stop - zero)
         if low < high:
             self._bits[low:high, channels] |= bit  # type: ignore[index]
+            for at in range(low // BINS_PER_S, -(-high // BINS_PER_S)):
+                self._set(at, 0)
 
     def bits(self) -> np.ndarray:
         """All bits so far, (n_bins, n_channels), uint16."""
@@ -105,16 +123,13 @@ class Lattice:
     def clean(self, start: int = 0, stop: int | None = None) -> np.ndarray:
         """Whether each second of ``start … stop - 1`` that was taken is clean, (n,), bool."""
         window = self._window(start, stop)
-        bits = self._bits[window.start * BINS_PER_S : window.stop * BINS_PER_S]
-        seconds = bits.reshape(-1, BINS_PER_S, self.n_channels)
         good = ~self.bad_channels(start, stop)
         if not good.any():
-            return np.zeros(len(seconds), bool)
-        free = ((seconds & SPOILS) == 0).all(axis=1)[:, good].mean(axis=1) >= CLEAN_SHARE
-        sound = ((seconds & INTEGRITY) == 0).all(axis=(1, 2))
+            return np.zeros(window.stop - window.start, bool)
+        free = (~self._spoilt[window])[:, good].mean(axis=1) >= CLEAN_SHARE
         numbers = range(window.start + self.first, window.stop + self.first)
         seen = np.array([number not in self._unseen for number in numbers], bool)
-        return free & sound & seen
+        return free & ~self._broken[window] & seen
 
     def clean_s(self, start: int = 0, stop: int | None = None) -> int:
         """Clean time: how many seconds of ``start … stop - 1`` are clean."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tenmin.checks.arousal.binning import Extractor
+from tenmin.checks.arousal.binning import Extractor, Values
 from tenmin.checks.arousal.features import NAMES, Features
 from tenmin.checks.arousal.human import OPEN
 from tenmin.checks.arousal.join import Joiner
@@ -20,11 +20,12 @@ from tenmin.recorder.kept import ArousalLog
 from tenmin.ring import Piece
 from tenmin.stream import Stream
 
+HOLD_S = 0.1  # a tick: a call for each piece of 10 ms was a quarter of the watcher's work
 CLOSED_EYES = "EC"  # condition of the protocols that ask for it
 
 
 class Source:
-    """One role of one stream: its samples on the way into an extractor."""
+    """One role of one stream: its samples on the way into an extractor, `HOLD_S` at once."""
 
     def __init__(self, role: Role, stream: Stream, extractor: Extractor) -> None:
         self.role, self.stream, self.extractor = role, stream, extractor
@@ -36,11 +37,23 @@ class Source:
         self._columns = columns
         self._factor = scaling.factor[columns] * volts * role.factor
         self._offset = scaling.offset * volts * role.factor
+        self._enough = HOLD_S * stream.rate_hz  # nothing is held of an irregular stream
+        self._held: list[tuple[np.ndarray, np.ndarray]] = []
+        self._n = 0
 
-    def feed(self, piece: Piece, times: np.ndarray) -> tuple[str, object]:
-        """What the extractor makes of a piece."""
-        samples = piece.samples[:, self._columns] * self._factor + self._offset
-        return self.name, self.extractor.feed(times, samples)
+    def hold(self, piece: Piece, times: np.ndarray) -> bool:
+        """Keep a piece; whether there is enough to be worth the while."""
+        self._held.append((times, piece.samples[:, self._columns]))
+        self._n += len(times)
+        return self._n >= self._enough
+
+    def flush(self) -> tuple[str, Values] | None:
+        """What the extractor makes of all that was held."""
+        if not self._held:
+            return None
+        times, samples = (np.concatenate(parts) for parts in zip(*self._held, strict=True))
+        self._held, self._n = [], 0
+        return self.name, self.extractor.feed(times, samples * self._factor + self._offset)
 
 
 class Vigil:
@@ -80,14 +93,21 @@ class Vigil:
 
     def feed(self, stream: str, piece: Piece) -> None:
         """Take a piece of a stream."""
-        for source in self._sources.get(stream, ()):
-            n = len(piece.samples)
-            newest_s, rate = piece.host_ns * 1e-9, source.stream.rate_hz
-            times = np.full(n, newest_s)
-            if rate:
-                times -= np.arange(n - 1, -1, -1) / rate
-            name, values = source.feed(piece, times)
-            self._joiner.put(name, values)  # type: ignore[arg-type]
+        sources = self._sources.get(stream, ())
+        if not sources:
+            return
+        n, rate = len(piece.samples), sources[0].stream.rate_hz
+        times = np.full(n, piece.host_ns * 1e-9)
+        if rate:
+            times -= np.arange(n - 1, -1, -1) / rate
+        for source in sources:
+            if source.hold(piece, times):
+                self._put(source)
+
+    def _put(self, source: Source) -> None:
+        found = source.flush()
+        if found is not None:
+            self._joiner.put(*found)
 
     def keep(self, dot: Path) -> None:
         """Keep features and live states from now on in a journal."""
@@ -118,5 +138,8 @@ class Vigil:
 
     def take(self, now_s: float, *, settling: bool) -> Iterator[tuple[Tick, Features]]:
         """The ticks that are ready at `now_s`, each with its features."""
+        for sources in self._sources.values():
+            for source in sources:
+                self._put(source)
         for t, features in self._joiner.take(now_s):
             yield self.arousal.step(t, features, settling), self.arousal.raw[-1]
