@@ -67,7 +67,7 @@ def test_the_gates_of_a_whole_block_hold():
 def test_no_gate_holds_by_a_block_that_is_not_whole(rows):
     made = list(rows)
     gated = [row for row in made if row.gate]
-    assert len(gated) == 6
+    assert len(gated) == 5
     assert {row.holds for row in gated} == {False}
     assert made[0].what.endswith("samples lost")
     assert made[0].note == "failed: cut off"
@@ -145,3 +145,9 @@ def test_a_block_that_is_aborted_from_outside_fails_and_is_on_the_page(tmp_path)
     assert rows[0]["note"] in page.read_text()
     assert list(Path(runtime).iterdir()) == []
     Path(runtime).rmdir()
+
+
+@pytest.mark.parametrize(("seconds", "gate"), [(60.0, ""), (600.0, "≤ 1.05")])
+def test_memory_has_a_gate_in_blocks_of_ten_minutes(seconds, gate):
+    rows = {row.what: row for row in failed_rows(Plan(Load(1), seconds, ONE), "")}
+    assert next(row.gate for what, row in rows.items() if "private memory at" in what) == gate
