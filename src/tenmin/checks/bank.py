@@ -27,11 +27,12 @@ from tenmin.checks.spectrum import Spectra
 from tenmin.checks.spiking import Depth, Yield
 from tenmin.checks.suppression import Suppression
 from tenmin.checks.unit import Shared, Unit
+from tenmin.checks.units import Units
 from tenmin.ring import Piece
 from tenmin.stream import Stream
 from tenmin.verdict import Verdict
 
-EVERY: tuple[type[Any], ...] = (Flat, Saturation, Pop, Line, Drift, Suppression)
+EVERY: tuple[type[Any], ...] = (Flat, Saturation, Pop, Line, Drift, Suppression, Units)
 
 # Which checks run on which kind of stream; science.md B.6c.
 OF_KIND: dict[str, tuple[type[Any], ...]] = {
@@ -41,7 +42,7 @@ OF_KIND: dict[str, tuple[type[Any], ...]] = {
         *(Blinks, FewBlinks, Eyes),
     ),
     "ieeg": (*EVERY, Loud),
-    "patch": (Saturation, Leak, Resting),
+    "patch": (Saturation, Leak, Resting, Units),
 }
 # Of streams that are not electrical: each says itself, by `fit`, where it applies.
 OTHERS: tuple[type[Any], ...] = (Brightness, Bleaching, BodyMotion)
