@@ -286,12 +286,7 @@ def build(options: SimOptions) -> Rig:
         channels=pixels,
         rate_hz=rate_hz,
         dtype="int16",
-        acquisition={
-            "manufacturer": "tenmin",
-            "model": "simulated camera",
-            "height": str(SIZE[0]),
-            "width": str(SIZE[1]),
-        },
+        acquisition={"manufacturer": "tenmin", "model": "simulated camera"},
     )
     sender = Sender(
         name="camera",
@@ -304,7 +299,8 @@ def build(options: SimOptions) -> Rig:
         takes=dict.fromkeys(("blink", "eyes_closed", "exposure", *states), take),
         happened=happened,
     )
-    table = lsl_device(sender) | {"primary": True}
+    shape = {"height": str(SIZE[0]), "width": str(SIZE[1])}
+    table = lsl_device(sender) | {"primary": True, "facts": shape}
     name = f"lsl:{info.source_id}"
 
     def traces() -> dict[str, Any]:

@@ -287,15 +287,7 @@ def build(options: SimOptions) -> Rig:
         channels=pixels,
         rate_hz=rate_hz,
         dtype="int16",
-        acquisition={
-            "manufacturer": "tenmin",
-            "model": "simulated microscope",
-            "height": str(SIZE[0]),
-            "width": str(SIZE[1]),
-            "dark_offset": repr(OFFSET),
-            "max_code": str(MAX_CODE),
-            "um_per_px": repr(UM_PER_PX),
-        },
+        acquisition={"manufacturer": "tenmin", "model": "simulated microscope"},
     )
     sender = Sender(
         name="imaging",
@@ -308,7 +300,14 @@ def build(options: SimOptions) -> Rig:
         takes=dict.fromkeys(("shift", "focus", "overexpose"), take),
         facts={"tau_s": TAU_S, "gain": GAIN, "offset": OFFSET, "um_per_px": UM_PER_PX},
     )
-    table = lsl_device(sender) | {"primary": True}
+    shape = {
+        "height": str(SIZE[0]),
+        "width": str(SIZE[1]),
+        "dark_offset": repr(OFFSET),
+        "max_code": str(MAX_CODE),
+        "um_per_px": repr(UM_PER_PX),
+    }
+    table = lsl_device(sender) | {"primary": True, "facts": shape}
     name = f"lsl:{info.source_id}"
 
     def traces() -> dict[str, Any]:

@@ -364,7 +364,7 @@ def build(options: SimOptions) -> Rig:
             "crossings_s": {str(k): v for k, v in truth.crossings_s.items()},
         },
     )
-    table = lsl_device(sender) | {"primary": True}
+    table = lsl_device(sender) | {"primary": True, "kind": "patch"}
     name = f"lsl:{info.source_id}"
 
     def traces() -> dict[str, Any]:

@@ -296,10 +296,22 @@ class Job:
         elif isinstance(message, messages.Abort):
             self._move(self.block.abort(now, message.reason or "asked to"))
         elif isinstance(message, messages.Note | messages.Event):
-            self._log(event_of(message, now, self._began_s))
+            self._happened(event_of(message, now, self._began_s))
         else:
             raise MessageRefused(f"{message.type} is not for a running block.")
         return {"phase": self.block.phase.name}
+
+    def _happened(self, event: Event) -> None:
+        """Log what a client says, and tell it to the checks."""
+        self._log(event)
+        told = {
+            "code": event.code,
+            "value": event.value,
+            "onset_host_ns": round(event.onset_s * 1e9),
+            "duration_s": event.duration_s,
+        }
+        for worker in self.crew.of("watcher"):
+            self.server.tell(worker.name, "happened", **told)
 
     def fail(self, error: RigError) -> None:
         """Something makes going on pointless; what was recorded is kept."""

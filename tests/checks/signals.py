@@ -21,13 +21,17 @@ def eeg(n_channels: int = 8, rate_hz: float = RATE, **fields) -> Stream:
     return Stream("eeg", names, rate_hz, **given | limits | fields)
 
 
-def bank_of(microvolts, stream: Stream | None = None, mains_hz: float | None = 50.0) -> Bank:
-    """A bank that has seen the signal, (n_samples, n_channels)."""
+def bank_of(
+    microvolts, stream: Stream | None = None, mains_hz: float | None = 50.0, t0: int | None = None
+) -> Bank:
+    """A bank that has seen the signal, (n_samples, n_channels); the block begins at sample `t0`."""
     stream = stream or eeg(microvolts.shape[1])
     bank = Bank(stream, Setting(mains_hz))
     counts = np.clip(np.rint(microvolts * PER_UV), -400 * PER_UV, 400 * PER_UV).astype(np.int32)
     step = max(1, int(stream.rate_hz / 20))
     for at in range(0, len(counts), step):
+        if at == t0:
+            bank.anchor(at)
         bank.feed(Piece(at, at, counts[at : at + step], None, 0, 0))
     return bank
 

@@ -3,7 +3,7 @@ import pytest
 from scipy import signal
 
 from tenmin.checks.lattice import MUSCLE
-from tenmin.checks.muscle import Muscle
+from tenmin.checks.muscle import Baseline, Muscle
 from tenmin.checks.parameters import shipped
 from tenmin.verdict import UNKNOWN, WARN
 from tests.checks.formulas import fed, formula, gap
@@ -28,13 +28,18 @@ def with_bursts(
     return x, inside
 
 
-def chain(x, anchored_s, rate_hz=RATE, corners=(110.0, 140.0), limit=4.0):
-    """The causal chain with scipy: which samples lie beyond the limit."""
+def envelopes_of(x, rate_hz=RATE, corners=(110.0, 140.0)):
+    """Envelopes of the band with scipy."""
     band = signal.butter(4, corners, "band", fs=rate_hz, output="sos")
     y = signal.sosfilt(band, x, axis=0, zi=signal.sosfilt_zi(band)[:, :, None] * x[0])[0]
     y = np.abs(y) * np.pi / 2
     low = signal.butter(2, 30.0, "low", fs=rate_hz, output="sos")
-    e = signal.sosfilt(low, y, axis=0, zi=signal.sosfilt_zi(low)[:, :, None] * y[0])[0]
+    return signal.sosfilt(low, y, axis=0, zi=signal.sosfilt_zi(low)[:, :, None] * y[0])[0]
+
+
+def chain(x, anchored_s, rate_hz=RATE, corners=(110.0, 140.0), limit=4.0):
+    """The causal chain with scipy: which samples lie beyond the limit."""
+    e = envelopes_of(x, rate_hz, corners)
     rest = e[int(rate_hz) : int(anchored_s * rate_hz)]
     z = ((e - rest.mean(axis=0)) / rest.std(axis=0)).sum(axis=1) / np.sqrt(x.shape[1])
     z[: int(rate_hz)] = 0
@@ -82,8 +87,52 @@ def test_all_channels_carry_the_bit():
 
 def test_the_sum_is_a_warning_of_the_stream_that_names_no_channel():
     x, _ = with_bursts(24, bursts=((20.0, 4.0),))
-    verdict = verdict_of(bank_of(x), "muscle")
+    verdict = verdict_of(bank_of(x, t0=15_000), "muscle")
     assert (verdict.level, verdict.action) == (WARN, shipped()["muscle"].action)
+
+
+def shared_field(seconds, n_channels=8, seed=3):
+    """Noise of 5 microvolts with nine tenths of its power in common."""
+    rng = np.random.default_rng(seed)
+    n = int(seconds * RATE)
+    common, own = rng.normal(0, 5, (n, 1)), rng.normal(0, 5, (n, n_channels))
+    return np.sqrt(0.9) * common + np.sqrt(0.1) * own
+
+
+def test_the_spread_of_the_sum_in_the_baseline_is_that_of_a_batch():
+    e = envelopes_of(shared_field(15))
+    z = (e - e.mean(axis=0)) / e.std(axis=0)
+    baseline = Baseline(8, least_s=10)
+    for second in e.reshape(15, 1000, 8):
+        baseline.add(second)
+    found = baseline.spread_of_sum(np.ones(8, bool))
+    assert found == pytest.approx((z.sum(axis=1) / np.sqrt(8)).std(), rel=1e-9)
+    assert found > 2
+
+
+def test_a_channel_that_was_lost_for_a_second_leaves_the_spread_of_the_others_as_it_is():
+    e = envelopes_of(shared_field(15)).reshape(15, 1000, 8)
+    whole, others = Baseline(8, least_s=10), np.arange(8) != 3
+    holed = Baseline(8, least_s=10)
+    for k, second in enumerate(e):
+        whole.add(second)
+        holed.add(np.where(others | (k != 7), second, np.nan))
+    assert holed.spread_of_sum(others) == pytest.approx(whole.spread_of_sum(others), rel=1e-12)
+
+
+def test_a_shared_field_alone_is_no_muscle():
+    x = shared_field(60)
+    assert (chain(x, 15)[15_000:] > 0).any()
+    assert not masks(x)[0].any()
+
+
+def test_the_mask_of_channels_that_share_a_field_is_that_of_the_divided_sum():
+    x = with_bursts()[0] - with_bursts(bursts=())[0] + shared_field(40)
+    rest = envelopes_of(x)[1000:15_000]
+    spread = np.corrcoef(rest.T).sum() / 8
+    beyond = chain(x, 15, limit=4 * np.sqrt(spread))[15_000:].reshape(-1, 100).any(axis=1)
+    assert beyond.sum() > 30
+    assert (masks(x)[0] == beyond).mean() >= 0.99
 
 
 def test_a_louder_channel_alone_is_weighed_by_the_root_of_the_channels():

@@ -60,7 +60,7 @@ def said(stream):
         (replace(EYE, facts={"frame_clock": "frames"}), {"frame_drops", "imaging_triggers"}),
         (replace(EYE, channels=("frame_mean", "frame_focus")), {"gaps", "camera"}),
         (ROOM, {"gaps", "light", "temperature"}),
-        (CELL, {"gaps", "patch_noise_fast", "patch_noise_slow"}),
+        (CELL, {"gaps", "access", "patch_noise_fast", "patch_noise_slow"}),
         (PROBE, {"gaps", "sync"}),
         (BELT, {"gaps", "sync"} | CLOCKS),
         (replace(BELT, facts={}), {"gaps"}),

@@ -216,7 +216,7 @@ def test_the_words_for_closed_eyes_differ_only_in_the_sentence_about_the_eyes():
 
 def test_patch_ends_the_window_when_the_cell_is_lost():
     ends = {rule.check: rule.for_s for rule in load("patch").rules if rule.then == "end"}
-    assert ends == {"access_resistance": 0, "seal": 0, "resting_potential": 30}
+    assert ends == {"access_change": 0, "seal": 0, "resting_potential": 30}
 
 
 @ALL

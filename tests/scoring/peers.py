@@ -170,8 +170,8 @@ def access(python: Path) -> list[dict[str, str]]:
                 name,
                 f"median {ours:.1f} against {theirs:.1f} MOhm",
                 "pyABF goes back to the peak and counts from the steady current, which reads too "
-                f"much behind a filter of {cell.low_pass_hz:.0f} Hz; it fits 50 ms, ours the whole "
-                f"step with one exponential, which reads too much in a branched cell{note}",
+                f"much behind a filter of {cell.low_pass_hz:.0f} Hz; it fits one exponential to "
+                f"50 ms, which reads too much in a branched cell, ours as many as are there{note}",
             )
         )
     return rows

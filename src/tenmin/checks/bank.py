@@ -29,11 +29,12 @@ from tenmin.checks.spectrum import Spectra
 from tenmin.checks.spiking import Depth, Yield
 from tenmin.checks.suppression import Suppression
 from tenmin.checks.unit import Shared, Unit
+from tenmin.checks.units import Units
 from tenmin.ring import Piece
 from tenmin.stream import Stream
 from tenmin.verdict import Verdict
 
-EVERY: tuple[type[Any], ...] = (Flat, Saturation, Pop, Line, Drift, Suppression)
+EVERY: tuple[type[Any], ...] = (Flat, Saturation, Pop, Line, Drift, Suppression, Units)
 
 # Which checks run on which kind of stream; science.md B.6c.
 OF_KIND: dict[str, tuple[type[Any], ...]] = {
@@ -43,7 +44,7 @@ OF_KIND: dict[str, tuple[type[Any], ...]] = {
         *(Blinks, FewBlinks, Eyes),
     ),
     "ieeg": (*EVERY, Loud),
-    "patch": (Saturation, Leak, Resting),
+    "patch": (Saturation, Leak, Resting, Units),
 }
 MOST_DUE = 2  # seconds that wait to be judged; then the next piece waits for them
 

@@ -19,10 +19,15 @@ from tenmin.stream import Stream
 ORDER = 4  # of the band
 ENVELOPE_HZ = 30.0  # the width of the band: what remains of |x| below it is the envelope
 RECTIFIED = np.pi / 2  # the mean of |sin| is 2 / pi of the amplitude
+COMOMENTS_HZ = 100.0  # of the envelopes: they hold little above, and moments know no aliases
 
 
 class Muscle:
     """Q11: envelopes above 100 Hz against the settle period, all channels together.
+
+    The sum of z over C channels is divided by sqrt(C), which makes its SD 1 where channels are
+    independent, and by the SD that it has in the settle period where that is more: electrodes
+    share a field. See docs/decisions/0028-muscle-in-a-shared-field.md.
 
     The bits stand in the bins of 0.1 s in which the sum is beyond the limit, so good stretches
     shorter than that, MNE's shortest, are filled by the bins themselves.
@@ -76,12 +81,13 @@ class Muscle:
         if not follows:
             self._state = None
             return Measured(unknown)  # the filters settle
-        self._baseline.add(envelope)
+        self._baseline.add(envelope, max(1, int(second.rate_hz // COMOMENTS_HZ)))
         z = self._baseline.z(envelope)
         known = np.isfinite(z).all(axis=0)
         if not known.any():
             return Measured(unknown)
-        total = self._smoothed(z[:, known].sum(axis=1) / np.sqrt(known.sum()), second.rate_hz)
+        spread = max(1.0, self._baseline.spread_of_sum(known)) * np.sqrt(known.sum())
+        total = self._smoothed(z[:, known].sum(axis=1) / spread, second.rate_hz)
         limit = self.parameters.warn.on if self.parameters.warn else np.inf
         slots = np.arange(len(total)) * BINS_PER_S // len(total)
         bins = np.bincount(slots, total > limit, BINS_PER_S) > 0
@@ -112,13 +118,14 @@ class Baseline:
         self._mean, self._m2 = np.zeros((2, n_channels))
         self._seconds = np.zeros(n_channels, np.int64)
         self._frozen = False
+        self._pairs = Pairs(n_channels)
 
     def freeze(self) -> None:
         """Add nothing any more to channels that have enough."""
         self._frozen = True
 
-    def add(self, samples: np.ndarray) -> None:
-        """Take a second; what holds NaN is left out."""
+    def add(self, samples: np.ndarray, stride: int = 1) -> None:
+        """Take a second; what holds NaN is left out. Pairs are looked at in every n-th sample."""
         open_ = np.isfinite(samples).all(axis=0)
         if self._frozen:
             open_ &= self._seconds < self.least_s
@@ -131,12 +138,51 @@ class Baseline:
         self._m2 = np.where(open_, self._m2 + m2 + d * d * self._n * n / total, self._m2)
         self._n = np.where(open_, total, self._n)
         self._seconds += open_
+        self._pairs.add(samples[::stride], open_)
 
     def z(self, samples: np.ndarray) -> np.ndarray:
         """Distance of samples from the mean in SD; NaN while a channel has too few seconds."""
         sd = np.sqrt(self._m2 / np.maximum(self._n, 1))
         sd = np.where((self._seconds >= self.least_s) & (sd > 0), sd, np.nan)
         return (samples - self._mean) / sd
+
+    def spread_of_sum(self, known: np.ndarray) -> float:
+        """SD in the baseline of the sum of z of some channels over the root of their number."""
+        return self._pairs.spread_of_sum(known)
+
+
+class Pairs:
+    """Co-moments of all pairs of channels, about where each began.
+
+    Of z with the correlations R the sum has the variance 1'R1, so that no second pass is needed
+    when mean and SD are known.
+    """
+
+    def __init__(self, n_channels: int) -> None:
+        self._n, self._sums, self._products = np.zeros((3, n_channels, n_channels))
+        self._zero = np.full(n_channels, np.nan)
+        self._told: dict[bytes, float] = {}
+
+    def add(self, samples: np.ndarray, open_: np.ndarray) -> None:
+        """Take samples, (n, n_channels), of the channels that are open."""
+        self._zero = np.where(open_ & np.isnan(self._zero), samples.mean(axis=0), self._zero)
+        x = np.where(open_, samples - self._zero, 0.0)
+        self._n += len(x) * (open_[:, None] & open_)
+        self._sums += x.sum(axis=0)[:, None] * open_
+        # einsum: for so little BLAS would spend a hundred times as much on waking its threads.
+        self._products += np.einsum("ic,id->cd", x, x)
+        self._told.clear()
+
+    def spread_of_sum(self, known: np.ndarray) -> float:
+        """See `Baseline.spread_of_sum`; zero for channels that were never open together."""
+        key = known.tobytes()
+        if key not in self._told:
+            n = np.maximum(self._n, 1)
+            covariance = ((self._products - self._sums * self._sums.T / n) / n)[known][:, known]
+            sd = np.sqrt(np.maximum(covariance.diagonal(), np.finfo(float).tiny))
+            variance = (covariance / sd / sd[:, None]).sum() / max(1, known.sum())
+            self._told = {key: float(np.sqrt(max(0.0, variance)))}
+        return self._told[key]
 
 
 def is_slow(stream: Stream, p: Parameters) -> bool:

@@ -6,7 +6,7 @@ What each looks at in a `Stream` is said in `OFFERS`; docs/reference/checks.md h
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from tenmin.checks.guard import Guarded, guarded
 from tenmin.checks.parameters import ParameterSet
 from tenmin.checks.patch import PatchNoise, potentials
 from tenmin.checks.pictures import is_camera, is_microscope, motion, picture, saturation
+from tenmin.checks.pulses import Pulses as TestPulses
 from tenmin.checks.pupil import PictureNumbers, PupilLost, PupilNoise
 from tenmin.checks.setting import Setting
 from tenmin.checks.single import Single
@@ -58,6 +59,32 @@ class Counting(Whole):
     """A check whose index tells it what it did not see: such a second is as good as any."""
 
     needs_every_sample = False
+
+
+class Tests(Counting):
+    """Q21: what the last test pulses say, four verdicts of one test."""
+
+    name = TestPulses.NAMES[0]
+
+    def __init__(self, made: TestPulses) -> None:
+        super().__init__(made)
+        self.told: list[Verdict] = []
+
+    def tick(self, now_s: float) -> Verdict:
+        """The first of the four; `told` has all."""
+        self.told = self._made.verdicts(now_s)
+        return self.told[0]
+
+
+class GuardedTests(Guarded):
+    """`Tests`, whose exceptions make all of its verdicts UNKNOWN."""
+
+    def verdicts(self, now_s: float) -> list[Verdict]:
+        """Those of the last test."""
+        first = self.tick(now_s)
+        if self._row or not isinstance(self.check, Tests):
+            return [replace(first, check=name) for name in TestPulses.NAMES]
+        return self.check.told
 
 
 class Balance:
@@ -190,6 +217,8 @@ def whole(stream: Stream, setting: Setting) -> Iterator[Guarded]:
     for offer in OFFERS:
         if offer.applies(stream):
             yield from guarded(offer.name, stream, _factory(offer, setting))
+    if TestPulses.applies(stream):
+        yield GuardedTests(Tests.name, stream, Tests(TestPulses(stream, setting)))
     if has_sync(stream) and stream.name != setting.peers.primary:
         yield from _by_pulses(stream, setting)
 

@@ -190,6 +190,16 @@ class StopAt(_Message):
     index: Annotated[int, Field(ge=-(2**63), lt=2**63)]
 
 
+class Happened(_Message):
+    """What a client wrote into the block's log, for checks that need it: a test pulse, say."""
+
+    type: Literal["happened"] = "happened"
+    code: Code
+    value: Text = ""
+    onset_host_ns: HostNs
+    duration_s: Seconds = 0.0
+
+
 class Quit(_Message):
     """End the process in good order."""
 
@@ -308,7 +318,7 @@ class Pong(_Message):
 
 Request = Hello | Status | Start | ConfirmStart | Note | Event | Abort | Result | Stop
 Reply = Ok | Error
-ToWorker = Go | Settle | Record | Anchor | StopAt | Abort | Quit | Ping
+ToWorker = Go | Settle | Record | Anchor | StopAt | Happened | Abort | Quit | Ping
 FromWorker = Ready | Progress | Log | Verdicts | Arousal | Failed | Done | Pong
 Message = Request | Reply | Telemetry | ToWorker | FromWorker
 
