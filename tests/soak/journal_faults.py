@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import math
 import random
 import shutil
 import tempfile
@@ -100,6 +101,7 @@ class JournalFault(Fault):
 
 
 FAULTS = (
-    JournalFault("journal:cut", "a file of the journal is cut at any byte", cut),
+    # What was behind the cut is one hole, however long.
+    JournalFault("journal:cut", "a file of the journal is cut at any byte", cut, median_s=math.inf),
     JournalFault("journal:flip", "a byte anywhere in the journal is flipped", flip),
 )
