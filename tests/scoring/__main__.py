@@ -23,12 +23,13 @@ from tests.scoring import (
     real,
     real_clocks,
     real_eyes,
+    socket,
     table,
     timing,
 )
 from tests.scoring.score import SEEDS, NotBuilt, Scenario, Scored, score
 
-MODULES = (electrodes, line, bad, timing, eyes, imaging, patch, arousal, false_alarms)
+MODULES = (electrodes, line, bad, timing, eyes, imaging, patch, arousal, false_alarms, socket)
 REAL, PEERS = "real", "peers"
 RECORDINGS = (*real.FILES, *real_eyes.FILES, *real_clocks.FILES)
 
