@@ -334,11 +334,7 @@ def build(options: SimOptions) -> Rig:
         dtype="float32",
         units=("pA", "mV", "mV"),
         types=("Current", "Command", "Potential"),
-        acquisition={
-            "manufacturer": "tenmin",
-            "model": "simulated patch amplifier",
-            "lowpass_hz": repr(CORNER_HZ),
-        },
+        acquisition={"manufacturer": "tenmin", "model": "simulated patch amplifier"},
     )
     truth = clamp.truth
     sender = Sender(
@@ -364,7 +360,8 @@ def build(options: SimOptions) -> Rig:
             "crossings_s": {str(k): v for k, v in truth.crossings_s.items()},
         },
     )
-    table = lsl_device(sender) | {"primary": True, "kind": "patch"}
+    facts = {"lowpass_hz": repr(CORNER_HZ)}
+    table = lsl_device(sender) | {"primary": True, "kind": "patch", "facts": facts}
     name = f"lsl:{info.source_id}"
 
     def traces() -> dict[str, Any]:

@@ -24,11 +24,9 @@ def second_of(samples, rate_hz, number=0, **fields):
         "high": np.stack([b.max(axis=0) for b in bins]),
         "clipped": np.zeros((10, c), np.int64),
         "longest": np.zeros((10, c), np.int64),
-        "steps": np.zeros((10, c), np.int64),
         "samples": samples,
         "rate_hz": rate_hz,
         "sigma": unknown,
-        "rms": unknown,
         "crossings": np.zeros(c, np.int64),
         "piece": np.empty((0, c), np.float32),
     }

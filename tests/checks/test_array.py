@@ -10,11 +10,12 @@ from tenmin.checks.array import (
     NOISE,
     OUT,
     Excess,
+    HighPower,
+    Likeness,
     Similarity,
-    high_power,
     label,
-    similarity,
 )
+from tenmin.checks.coefficients import spike_band
 from tenmin.checks.parameters import shipped
 from tenmin.stream import Stream
 from tests.checks.formulas import formula, gap
@@ -74,8 +75,21 @@ def rule(x):
     return labels
 
 
+def done(work):
+    """What has been worked through in parts."""
+    for _ in work.parts():
+        pass
+    return work
+
+
+def similarity(x, sections=None):
+    return done(Likeness(x, np.ones(x.shape[1]), sections)).values()
+
+
 def labelled(x, order=None):
-    return label(x, FS, shipped()["similarity"], np.arange(C) if order is None else order)
+    order = np.arange(C) if order is None else order
+    high = similarity(x, spike_band(FS))
+    return label(similarity(x), high, shipped()["similarity"], order)
 
 
 def voted(windows, stream=None, every=5):
@@ -176,7 +190,7 @@ def test_high_power_is_scipys_welch(fs, n):
     x = np.random.default_rng(0).normal(3, 5, (int(0.3 * fs), 4)).astype(np.float32)
     f, power = signal.welch(x.astype(float), fs, "hann", n, detrend="constant", axis=0)
     expected = power[f > 0.8 * fs / 2].mean(axis=0)
-    np.testing.assert_allclose(high_power(x, fs, 0.8, 0.01), expected, rtol=1e-9)
+    np.testing.assert_allclose(done(HighPower(x, fs, 0.8, 0.01)).mean(), expected, rtol=1e-9)
 
 
 def excess_of(sd, rate_hz=FS):
@@ -206,6 +220,16 @@ def test_between_pieces_the_last_answer_holds_and_then_is_unknown(kind):
         later = replace(second, number=number, piece=second.piece[:0])
         values = check.measure(later).values
         assert np.array_equal(values, first) if known else np.isnan(values).all()
+
+
+@pytest.mark.parametrize("kind", [Excess, Similarity])
+def test_work_in_parts_finds_the_same(kind):
+    whole, parted = formula(kind, probe()), formula(kind, probe())
+    for k in range(10):
+        second = second_of(np.zeros((1000, C)), 1000.0, number=5 * k, piece=array(k))
+        assert len(list(parted.parts(second))) > 3
+        found, expected = parted.measure(second).values, whole.measure(second).values
+    assert np.array_equal(found, expected)
 
 
 @pytest.mark.parametrize("kind", [Excess, Similarity])

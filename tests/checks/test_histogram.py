@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tenmin.checks._kernels import histogram, quantiles, spread
+from tenmin.checks._kernels import histogram, quantiles, smooth_spread, spread
 from tests.checks.cuts import CUTS, pieces
 
 N_BINS = 64
@@ -78,3 +78,31 @@ def test_a_quantile_is_the_sample_of_its_rank(q):
     out = np.empty(3)
     quantiles(counts, bases, q, out)
     assert out.tolist() == np.sort(codes, axis=0)[int(q * 776)].tolist()
+
+
+def smooth(values, width):
+    """Spread of values by a histogram of a width, and by sorting."""
+    counts = np.zeros((256, values.shape[1]), np.uint16)
+    bins = np.clip(np.floor(values / width) + 128, 0, 255).astype(int)
+    for row in bins:
+        counts[row, np.arange(values.shape[1])] += 1
+    found = np.empty(values.shape[1])
+    smooth_spread(counts, found)
+    sorted_mad = np.median(np.abs(values - np.median(values, axis=0)), axis=0)
+    return found * width, sorted_mad
+
+
+@pytest.mark.parametrize("width", [0.5, 1.0])
+def test_spread_inside_of_bins_is_that_of_sorting_within_half_a_percent(width):
+    values = np.random.default_rng(3).normal(0.3, 7.0, (30_000, 5))
+    found, expected = smooth(values, width)
+    np.testing.assert_allclose(found, expected, rtol=0.005)
+
+
+def test_half_of_all_in_one_bin_is_no_spread():
+    values = np.random.default_rng(4).normal(0, 0.2, (1000, 2))
+    assert smooth(values + 0.5, 1.0)[0].tolist() == [0.0, 0.0]
+
+
+def test_a_spread_that_reaches_what_was_outside_is_not_known():
+    assert np.isnan(smooth(np.random.default_rng(5).normal(0, 200.0, (1000, 2)), 1.0)[0]).all()

@@ -8,7 +8,7 @@ from tenmin_simulators.patch import CORNER_HZ, PERIOD_S, STEP_MV, STEP_S, Clamp
 
 from tenmin.checks.announced import announced
 from tenmin.checks.peers import Peers
-from tenmin.checks.pulses import Pulses
+from tenmin.checks.pulses import Pulses, low_pass_of
 from tenmin.checks.setting import Setting
 from tenmin.checks.whole import whole
 from tenmin.ring import Piece
@@ -183,6 +183,20 @@ def test_the_step_of_an_event_is_in_millivolts(value):
 def test_a_stream_without_a_current_has_no_test_pulses():
     potential = replace(CELL, channels=("reading",), channel_scales=(), channel_units=())
     assert not Pulses.applies(potential)
+
+
+@pytest.mark.parametrize(
+    ("of_device", "of_rig", "hz"),
+    [
+        ({"lowpass_hz": "2000.0"}, 500.0, 2000.0),
+        ({}, 500.0, 500.0),
+        ({}, "none", None),
+        ({}, None, None),
+    ],
+)
+def test_the_devices_own_low_pass_goes_before_that_of_the_rig(of_device, of_rig, hz):
+    facts = {"ephys.hw_lowpass_hz": of_rig}
+    assert low_pass_of(replace(CELL, facts=of_device), Setting(50.0, facts)) == hz
 
 
 def test_an_exception_makes_all_four_unknown():

@@ -1,5 +1,7 @@
 """Whether a stream delivers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -32,6 +34,16 @@ def quiet(n: int) -> np.ndarray:
 )
 def test_the_age_of_the_newest_sample_decides_whether_a_stream_is_alive(age_s, level):
     check = Alive(PROBE)
+    check.feed(piece(0, quiet(1), host_s=10.0))
+
+    assert check.tick(10.0 + age_s).level == level
+
+
+@pytest.mark.parametrize(
+    ("age_s", "level"), [(1.0, OK), (2.0, OK), (2.1, WARN), (5.0, WARN), (5.1, FAIL)]
+)
+def test_a_slow_stream_is_given_some_of_its_own_intervals(age_s, level):
+    check = Alive(replace(PROBE, rate_hz=1.0))
     check.feed(piece(0, quiet(1), host_s=10.0))
 
     assert check.tick(10.0 + age_s).level == level

@@ -21,16 +21,29 @@ from tests.scoring import (
     patch,
     peers,
     real,
+    real_cells,
     real_clocks,
+    real_electrodes,
     real_eyes,
+    real_pictures,
+    real_states,
+    socket,
     table,
     timing,
 )
 from tests.scoring.score import SEEDS, NotBuilt, Scenario, Scored, score
 
-MODULES = (electrodes, line, bad, timing, eyes, imaging, patch, arousal, false_alarms)
+MODULES = (electrodes, line, bad, timing, eyes, imaging, patch, arousal, false_alarms, socket)
 REAL, PEERS = "real", "peers"
-RECORDINGS = (*real.FILES, *real_eyes.FILES, *real_clocks.FILES)
+RECORDINGS = (
+    *real.FILES,
+    *real_electrodes.FILES,
+    *real_eyes.FILES,
+    *real_states.FILES,
+    *real_clocks.FILES,
+    *real_pictures.FILES,
+    *real_cells.FILES,
+)
 
 
 def all_scenarios() -> list[Scenario]:

@@ -18,7 +18,7 @@ from tenmin.checks.setting import Setting
 from tests.scoring import bad, eyes, signals
 from tests.scoring.matching import confusion, kappa
 from tests.scoring.play import Seen, chunks_of, needed, watch
-from tests.scoring.real_clocks import ACCESS
+from tests.scoring.real_cells import ACCESS
 from tests.scoring.recordings import DATA, abf, edf
 
 SCRIPT = Path(__file__).with_name("peers_run.py")

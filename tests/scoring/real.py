@@ -197,6 +197,19 @@ def muse_stamps(folder: Path) -> Iterator[Said]:
         f"stamps {steps.max():.1f} s",
         yes(abs(max(holes, default=0) / rate - steps.max()) < 0.1),
     )
+    seen = watched(recorded, 60.0)
+    on = {
+        check: named(recorded.stream, share_on(seen, check) > 0.2)
+        for check in seen.codes
+        if (share_on(seen, check) > 0.2).any()
+    }
+    yield Said(
+        path.name.split("_recording")[0],
+        "TP10 very noisy",
+        f"bad: {named(recorded.stream, seen.bad)}; raised for more than 20 %: "
+        + ("; ".join(f"{check} {names}" for check, names in on.items()) or "nothing"),
+        yes(bool(seen.bad[3]) or any("TP10" in names for names in on.values())),
+    )
     path = next(folder.glob("N170_subject10_session2*"))
     recorded = muse(path)
     holes, indexer = gaps_of(recorded)
@@ -222,6 +235,27 @@ def mouse_mains(path: Path) -> Iterator[Said]:
         f"line raised: {named(recorded.stream, on)}; median ratios "
         + ", ".join(f"{w:.0f} dB" for w in worst),
         yes(bool(on[1])),
+    )
+
+
+def mouse_notched(path: Path) -> Iterator[Said]:
+    """Ten minutes of a mouse, millivolts, without mains: they were notched."""
+    from scipy import io
+
+    found = io.loadmat(path)["data"][0, 0]
+    rate_hz = float(found["sf"].ravel()[0])
+    microvolts = 1e3 * np.stack([found["EEG_P"].ravel(), found["EMG_DIFF"].ravel()], axis=1)
+    stream = eeg_stream("mouse", ("EEG", "EMG"), rate_hz, 0.01, None, kind="ieeg", counter=True)
+    counts = np.rint(microvolts * 100).astype(np.int32)
+    seen = watched(Recorded(stream, counts, np.arange(len(counts))), 50.0, only=("line", "units"))
+    ratio = np.nanmedian(seen.value("line"), axis=0)
+    yield Said(
+        path.name,
+        "exactly 10 min; 50 Hz already notched",
+        f"{len(seen.ticks_s)} s judged; line {ratio[0]:.0f} and {ratio[1]:.0f} dB, raised in "
+        f"{share_on(seen, 'line').max():.0%} of seconds; units raised in "
+        f"{(seen.level('units') >= 2).sum()} s",
+        yes(bool(share_on(seen, "line").max() < 0.05)),
     )
 
 
@@ -282,6 +316,7 @@ FILES: tuple[tuple[str, Reader], ...] = (
     ("eeg_muse_lsl", muse_electrodes),
     ("eeg_muse_lsl", muse_stamps),
     ("eeg_mouse/sleepstages_raw_sample.txt.gz", mouse_mains),
+    ("eeg_mouse/10mins_example_mat.mat", mouse_notched),
     ("eeg_biosignalsplux/eeg_sample_artefacts_seg1.h5", artefacts),
     ("camera_logs_mvr", lost_frames),
 )

@@ -1,26 +1,20 @@
-"""Clocks, wheels, light pulses and cells of the real recordings."""
+"""Clocks, counters and light pulses of the real recordings."""
 
 from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from tenmin.checks.parameters import shipped
-from tenmin.checks.setting import Setting
-from tenmin.stream import Chunk, Stream
-from tests.scoring.aroused import arousal_of
-from tests.scoring.matching import balanced_accuracy, confusion, kappa
-from tests.scoring.play import chunks_of, needed, watch
-from tests.scoring.real import NO, PARTLY, Reader, Said, yes
-from tests.scoring.recordings import abf, biosignalsplux, seconds_of
-
-LOCOMOTION = 5
-WALL = "%Y-%m-%d_%H:%M:%S.%f"
+from tenmin.stream import Stream
+from tests.scoring.play import needed
+from tests.scoring.real import Reader, Said, gaps_of, yes
+from tests.scoring.recordings import WALL, Recorded, biosignalsplux, seconds_of
 
 
 def drift(reference_s: np.ndarray, stream_s: np.ndarray) -> tuple[float, str]:
@@ -59,6 +53,14 @@ def encoder(folder: Path) -> Iterator[Said]:
         f"{ppm:.1f} ppm (numpy's fit: {polyfit:.1f}); {words}",
         yes(abs(abs(ppm) - 104) < 3),
     )
+    steps = np.diff(device)
+    yield Said(
+        "_iblrig_encoderPositions.raw.ssv.gz",
+        "29 757 repeated device times, one gap of 54.6 s, host latency SD 0.9 ms",
+        f"{(steps == 0).sum()} repeated times, left out of the line of the clocks, which bears "
+        f"them; longest step {steps.max():.1f} s; scatter of the stamps: robust sigma above",
+        "no check: events of an encoder that stands still have no rate, and a gap is none",
+    )
     lines = (folder / "_iblrig_bodyCamera.timestamps.ssv").read_text().splitlines()
     host = np.array([_iso(line.split()[0]) for line in lines])
     packed = np.array([int(line.split()[1]) for line in lines], np.int64)
@@ -74,6 +76,79 @@ def encoder(folder: Path) -> Iterator[Said]:
         f"{ppm:.1f} ppm, {missing} frames missing by intervals of the camera's clock; {words}",
         yes(abs(abs(ppm) - 215) < 5 and missing == 0),
     )
+
+
+def counters(folder: Path) -> Iterator[Said]:
+    """Cameras and a Harp encoder whose counters and clocks show that nothing was lost."""
+    frames = np.fromfile(
+        folder / "behaviour_ibl/session_ephys/_iblrig_bodyCamera.frame_counter.bin"
+    )
+    stream = Stream("camera", ("value",), 30.0, "n/a", dtype="uint8", counter=True, index_bits=32)
+    recorded = Recorded(stream, np.zeros((len(frames), 1), np.uint8), frames.astype(np.int64))
+    holes, _ = gaps_of(recorded)
+    yield Said(
+        "_iblrig_bodyCamera.frame_counter.bin",
+        "no dropped frame",
+        f"{len(frames)} frames by their counter, {len(holes)} gaps",
+        yes(not holes),
+    )
+    name = "monotonic/2022-06-13T13_14_25/Patch2/Patch2_90_2022-06-13T12-00-00.bin"
+    raw = np.fromfile(folder / "harp_aeon" / name, np.uint8).reshape(-1, 16)
+    seconds = np.ascontiguousarray(raw[:, 5:9]).view("<u4")[:, 0].astype(float)
+    seconds += np.ascontiguousarray(raw[:, 9:11]).view("<u2")[:, 0] * 32e-6
+    stream = Stream("wheel", ("angle",), 500.0, "n/a", dtype="int16", timed=True)
+    angle = np.ascontiguousarray(raw[:, 11:13]).view("<i2")
+    holes, indexer = gaps_of(Recorded(stream, angle, None, seconds - seconds[0]))
+    yield Said(
+        "Patch2_90_2022-06-13T12-00-00.bin",
+        "2000 messages of 500 Hz, 4 s",
+        f"{len(seconds)} messages, {len(holes)} gaps by their own stamps, "
+        f"{indexer.backward} backward",
+        yes(not holes and not indexer.backward),
+    )
+
+
+def restarts(path: Path) -> Iterator[Said]:
+    """A LabRecorder file whose host clock began anew in the middle."""
+    import logging
+
+    import pyxdf
+
+    logging.getLogger("pyxdf").setLevel(logging.ERROR)
+    streams, _ = pyxdf.load_xdf(
+        path, synchronize_clocks=False, dejitter_timestamps=False, handle_clock_resets=False
+    )
+    found = next(s for s in streams if s["info"]["type"][0] == "EEG")
+    stream = Stream(
+        "biosemi", tuple(f"E{c}" for c in range(8)), 100.0, "n/a", dtype="float64", timed=True
+    )
+    stamps = found["time_stamps"]
+    values = np.asarray(found["time_series"], np.float64)[:, :8]
+    holes, indexer = gaps_of(Recorded(stream, values, None, stamps))
+    back = int((np.diff(stamps) < 0).sum())
+    yield Said(
+        path.name,
+        "the host's clock begins anew (a jump of 6.5e5 s); values are random numbers",
+        f"{indexer.backward} backward stamps of {back} in the file (by {-np.diff(stamps).min():.0f}"
+        f" s); {len(holes)} gaps of {sum(holes)} samples among {len(stamps)}",
+        yes(indexer.backward >= back > 0),
+    )
+
+
+def volumes(path: Path) -> Iterator[Said]:
+    """Triggers of slices and volumes of an EEG in a scanner; the signals are not there."""
+    lines = [line.split(",") for line in path.read_text("utf-8").splitlines() if line[:2] == "Mk"]
+    frames = needed("tenmin.checks.frames")
+    for what, word, n in (("slice", "s ", 9000), ("volume", "Scan Start", 300)):
+        at = np.array([int(p[2]) for p in lines if p[1] == word]) / 250.0
+        missing = int(frames.missing_by_interval(at).sum())
+        yield Said(
+            f"sub-32_task-rest_eeg.vmrk: {what} triggers",
+            f"{n} {what} triggers in 10.8 min",
+            f"{len(at)} triggers, every {1e3 * np.median(np.diff(at)):.0f} ms, {missing} missing "
+            "by intervals",
+            yes(len(at) == n and missing == 0),
+        )
 
 
 def _iso(text: str) -> float:
@@ -106,88 +181,15 @@ def teensy(folder: Path) -> Iterator[Said]:
     n = len(pulses) + int(missing.sum())
     sent = pulses[0] + period * np.arange(n)
     here, _ = timing.pair_pulses(sent, pulses)
+    late = [f"{1e3 * a:.0f}-{1e3 * b:.0f} ms" for a, b in pairwise(pulses) if b - a > 0.2]
     yield Said(
         "20-21-09_01-13-2023_sync.csv",
-        "1183 sync events every 110 ms, one missing (221 ms)",
-        f"{len(pulses)} pulses, {missing.sum()} missing by intervals; paired with an even train: "
-        f"{len(here)} pairs of {n} sent",
-        PARTLY + ": the file has " + f"{int((np.diff(pulses) > 0.2).sum())} intervals of 221 ms"
-        if int(missing.sum()) == int((np.diff(pulses) > 0.2).sum()) == 2
-        else NO,
-    )
-
-
-def wheels(folder: Path) -> Iterator[Said]:
-    """Onsets and offsets of movement, checked by hand; the state is locomotion or not."""
-    found = np.load(folder / "wheel_test_1.npz")
-    t, position = found["t"] - found["t"][0], found["pos"]
-    onsets, offsets = found["move_onsets"] - found["t"][0], found["move_offsets"] - found["t"][0]
-    stream = Stream(
-        "wheel", ("position",), 0.0, "meters", scale=0.01, dtype="float64", kind="behavior",
-        timed=True,
-    )  # fmt: skip
-    chunks = [
-        Chunk(
-            position[a : a + 50, None], None, t[a : a + 50], round(t[min(a + 49, len(t) - 1)] * 1e9)
-        )
-        for a in range(0, len(t), 50)
-    ]
-    tracker = arousal_of([(stream, iter(chunks))], "animal", 0.0)
-    ticks = np.array([tick.t for tick in tracker.live])
-    states = np.array([tick.state for tick in tracker.live])
-    middle = ticks - 0.05
-    moving = np.zeros(len(ticks), int)
-    for a, b in zip(onsets, offsets):
-        moving[(middle >= a) & (middle < b)] = 1
-    speed = np.array([f.speed for f in tracker.raw])
-    # The rule asks for 2 cm/s; hands mark any movement.
-    table = confusion(moving, (states == LOCOMOTION).astype(int), 2)
-    fast = [float(np.nanmax(speed[(middle >= a) & (middle < b + 0.3)], initial=0.0))
-            for a, b in zip(onsets, offsets)]  # fmt: skip
-    run = np.array(fast) > 2.0
-    hit = [bool((states[(middle >= a) & (middle < b + 1.0)] == LOCOMOTION).any())
-           for a, b in zip(onsets, offsets)]  # fmt: skip
-    yield Said(
-        "wheel_test_1.npz",
-        f"{len(onsets)} movements, onsets and offsets checked by hand",
-        f"kappa {kappa(table):.2f}, balanced accuracy {balanced_accuracy(table):.2f} by bin "
-        f"against any movement; {int(run.sum())} movements pass 2 cm/s, "
-        f"{int(np.array(hit)[run].sum())} of these are called locomotion; of the "
-        f"{int((~run).sum())} slower ones "
-        f"{int(np.array(hit)[~run].sum())}",
-        yes(bool(np.array(hit)[run].mean() >= 0.9)),
-    )
-
-
-def miniscope(path: Path) -> Iterator[Said]:
-    """Ten minutes of a wheel with movement and stillness; the radius is not told."""
-    with gzip.open(path, "rt") as file:
-        parts = [line.strip().split(",") for line in file if line.strip()]
-    t = seconds_of([p[0] for p in parts], WALL)
-    counts = np.array([float(p[1]) for p in parts])
-    stream = Stream(
-        "wheel", ("position",), 0.0, "meters", scale=1e-5, dtype="float64", kind="behavior",
-        timed=True,
-    )  # fmt: skip
-    chunks = (
-        Chunk(
-            counts[a : a + 20, None], None, t[a : a + 20], round(t[min(a + 19, len(t) - 1)] * 1e9)
-        )
-        for a in range(0, len(t), 20)
-    )
-    tracker = arousal_of([(stream, chunks)], "animal", 0.0)
-    states = np.array([tick.state for tick in tracker.live])
-    seconds = np.floor(t).astype(int)
-    still = np.array([np.ptp(counts[seconds == s]) == 0 if (seconds == s).any() else False
-                      for s in range(seconds[-1] + 1)])  # fmt: skip
-    tick_s = np.array([min(int(tick.t - 0.05), len(still) - 1) for tick in tracker.live])
-    wrong = float((states[still[tick_s]] == LOCOMOTION).mean()) if still.any() else 0.0
-    yield Said(
-        path.name,
-        "609.9 s with movement and stillness, no labels; 0.01 mm a count is taken",
-        f"locomotion {np.mean(states == LOCOMOTION):.0%} of {len(states) / 10:.0f} s; in seconds "
-        f"without one count of movement: {wrong:.1%}",
-        yes(wrong < 0.05 and abs(len(states) / 10 - t[-1]) < 1.0),
+        "1183 sync events every 110 ms, one missing (interval of 221 ms)",
+        f"{len(pulses)} pulses, {missing.sum()} missing by intervals ({', '.join(late)} of the "
+        f"board's clock); paired with an even train: {len(here)} pairs of {n} sent",
+        yes(int(missing.sum()) == len(late) and len(here) == len(pulses))
+        + f": one in each of the file's {len(late)} intervals of 221 ms, of which its description "
+        "names one",
     )
 
 
@@ -195,7 +197,11 @@ def lights(folder: Path) -> Iterator[Said]:
     """Two hubs that saw the same flashes: started apart, and joined by a cable."""
     timing = needed("tenmin.checks.timing")
     for names, documented, joined in (
-        (("sync_light_1.h5", "sync_light_2.h5"), "offset to be found from the light", False),
+        (
+            ("sync_light_1.h5", "sync_light_2.h5"),
+            "offset to be found from the light (started 16 s apart by the hosts)",
+            False,
+        ),
         (("sync_cable_light.h5", "sync_cable_light.h5"), "joined by a cable: control", True),
     ):
         edges = []
@@ -210,96 +216,17 @@ def lights(folder: Path) -> Iterator[Said]:
             " + ".join(sorted(set(names))),
             documented,
             f"{len(edges[0])} and {len(edges[1])} flashes, {len(one)} paired; offset "
-            f"{np.median(apart) if len(apart) else np.nan:.3f} s, spread {spread:.0f} ms",
+            f"{np.median(apart) if len(apart) else np.nan:.3f} s, spread {spread:.0f} ms"
+            + ("" if joined else "; the hosts' stamps alone would be off by the rest of the 16 s"),
             yes(bool(len(one)) and spread < (20 if joined else 60)),
         )
 
 
-ACCESS = {
-    "171116sh_0011.abf": ("Ra 17 +- 0.3 MOhm", "OK"),
-    "18808025.abf": ("Ra rises 23.5 to 27 MOhm", "FAIL"),
-    "17o05026_vc_stim.abf": ("Ra 32 to 40 MOhm: fails 30 MOhm and 20 % change", "FAIL"),
-    "model_vc_step.abf": ("model cell, Ra 14.9 by pyabf, stable", "OK"),
-}
-
-
-def patch(folder: Path) -> Iterator[Said]:
-    """Access resistance sweep by sweep; drift of the resting potential."""
-    membrane, checks = needed("tenmin.checks.membrane"), needed("tenmin.checks.patch")
-    for name, (documented, expected) in ACCESS.items():
-        cell = abf(folder / name)
-        access = checks.Access("patch", shipped())
-        told: list[Any] = []
-        levels: dict[str, list[str]] = {}
-        for sweep in cell.sweeps:
-            test = membrane.membrane_test(
-                sweep[: cell.stop], cell.rate_hz, cell.step, cell.step_mv, cell.low_pass_hz or None
-            )
-            for verdict in access.take(test):
-                levels.setdefault(verdict.check, []).append(verdict.level)
-            if test is not None:
-                told.append(test.access_mohm)
-        words = "; ".join(
-            f"{check} FAIL in {said.count('FAIL')}, WARN in {said.count('WARN')}"
-            for check, said in levels.items()
-            if "FAIL" in said or "WARN" in said
-        )
-        failed = "FAIL" in levels["access"]
-        yield Said(
-            name,
-            documented,
-            f"Ra {min(told):.1f} to {max(told):.1f}, median {np.median(told):.1f} MOhm in "
-            f"{len(told)} of {len(cell.sweeps)} sweeps; {words or 'no alarm'}",
-            yes(failed == (expected == "FAIL")),
-        )
-    yield from _resting(folder / "File_axon_2.abf")
-
-
-def _resting(path: Path) -> Iterator[Said]:
-    checks = needed("tenmin.checks.patch")
-    cell = abf(path)
-    mv = cell.sweeps[0]
-    stream = Stream(
-        "patch", ("Vm",), cell.rate_hz, "volts", scale=1e-6, dtype="int32", kind="patch",
-        counter=True, range_counts=(-200_000.0, 200_000.0),
-    )  # fmt: skip
-    counts = np.rint(mv * 1000).astype(np.int32)[:, None]
-    seen = watch(
-        stream,
-        chunks_of(counts, cell.rate_hz, np.random.default_rng(0), index=np.arange(len(counts))),
-        Setting(50.0),
-        only=("resting",),
-        extra=(checks.Resting,),
-    )
-    values, codes = seen.value("resting")[:, 0], seen.level("resting")[:, 0]
-    first = [int(np.flatnonzero(codes >= k)[0]) if (codes >= k).any() else None for k in (2, 3)]
-    yield Said(
-        path.name,
-        "rest drifts from -55 to -47 mV in 1200 s",
-        f"change of the median of 10 s: {values[np.isfinite(values)][-1]:.1f} mV at the end, "
-        f"at most {np.nanmax(np.abs(values)):.1f}; WARN from {first[0]} s, FAIL from {first[1]} s",
-        yes(first[0] is not None),
-    )
-
-
-def units(path: Path) -> Iterator[Said]:
-    """Current clamp that was saved in pA."""
-    cell = abf(path)
-    yield Said(
-        path.name,
-        "wrong unit (pA, -1600 to +800)",
-        f"values {cell.sweeps.min():.0f} to {cell.sweeps.max():.0f}: no check judges units; the "
-        "driver's description of the stream has to be right",
-        "no check",
-    )
-
-
 FILES: tuple[tuple[str, Reader], ...] = (
     ("behaviour_ibl/session_ephys", encoder),
+    ("", counters),
     ("behaviour_wheel_teensy", teensy),
-    ("behaviour_ibl", wheels),
-    ("behaviour_wheel_teensy/miniscope_wheel_2018-08-18.csv.gz", miniscope),
     ("sync_biosignalsplux", lights),
-    ("patch_abf", patch),
-    ("patch_abf/opto_aps_bad_units.abf", units),
+    ("xdf/clock_resets.xdf", restarts),
+    ("bids_sidecars/eeg_rest_fmri/derivatives/sub-32/eeg/sub-32_task-rest_eeg.vmrk", volumes),
 )

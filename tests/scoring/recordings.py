@@ -130,6 +130,9 @@ def eye_state(path: Path) -> tuple[Recorded, np.ndarray]:
     return Recorded(stream, counts, np.arange(len(rows))), rows[:, 14].astype(int)
 
 
+WALL = "%Y-%m-%d_%H:%M:%S.%f"  # of the wheels' logs
+
+
 def seconds_of(stamps: list[str], form: str) -> np.ndarray:
     """Texts of wall times as seconds since the first."""
     found = [datetime.strptime(s, form) for s in stamps]

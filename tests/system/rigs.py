@@ -86,6 +86,9 @@ def write_rig(path: Path, devices: Sequence[Mapping[str, Any]], rig_id: str = ""
 
 def _line(item: tuple[str, Any]) -> str:
     key, value = item
+    if isinstance(value, Mapping):
+        inside = ", ".join(map(_line, value.items()))
+        return f"{key} = {{ {inside} }}"
     return f"{key} = {json.dumps(value)}"
 
 

@@ -1,20 +1,22 @@
 """Checks of a probe's channels against the whole array; science.md B.2 Q06, Q07.
 
 Both look at all channels over the same stretch of 0.3 s, which comes every few seconds; between
-two stretches the last answer holds.
+two stretches the last answer holds. A stretch takes several milliseconds, so they can be told to
+work on it in parts.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
 from tenmin.checks import _kernels
-from tenmin.checks.coefficients import butterworth, settled
+from tenmin.checks.coefficients import spike_band, spike_band_settled
 from tenmin.checks.parameters import Parameters
-from tenmin.checks.second import Second
+from tenmin.checks.second import Scaling, Second
 from tenmin.checks.setting import Setting
 from tenmin.checks.sites import depths_of
 from tenmin.checks.tail import PIECE_EVERY
@@ -25,8 +27,9 @@ GOOD, DEAD, NOISE, OUT = range(4)
 LABELS = ("good", "dead", "noise", "out")
 UNLABELLED = "unknown"
 SEVERITY = np.array([0.0, 2.0, 2.0, 1.0])  # of each label: the value of the check
-HIGH_HZ, HIGH_ORDER = 300.0, 3  # as IBL's detect_bad_channels
-ROWS = 512  # worked on at a time, so that they stay in the cache
+HIGH_HZ = 300.0  # as IBL's detect_bad_channels
+ROWS = 128  # worked on at a time, so that they stay in the cache
+PART_ROWS, PART_SEGMENTS = 2048, 8  # what takes one to two milliseconds with 384 channels
 
 
 class Held:
@@ -46,14 +49,40 @@ class Held:
         return np.where(np.isnan(second.low).any(axis=0), np.nan, values)
 
 
-class Excess:
+class Stretches:
+    """What is worked out of each stretch; `_work` does it, and keeps the answer in `_held`."""
+
+    def __init__(self, stream: Stream, parameters: Parameters) -> None:
+        self.parameters, self.rate_hz = parameters, stream.rate_hz
+        self._factor = Scaling.of(stream).factor
+        self._held = Held(stream.n_channels)
+        self._worked: int | None = None
+
+    def parts(self, second: Second) -> Iterator[None]:
+        """Work on the stretch of a second, if it has one, a few milliseconds at a time."""
+        if len(second.piece) and self._worked != second.number:
+            self._worked = None
+            yield from self._work(second)
+            self._worked = second.number
+
+    def measure(self, second: Second) -> Measured:
+        """The answer of the newest stretch; unknown until there is one."""
+        for _ in self.parts(second):
+            pass
+        self._worked = None
+        return Measured(self._held.at(second))
+
+    def _work(self, second: Second) -> Iterator[None]:
+        raise NotImplementedError
+
+
+class Excess(Stretches):
     """Q06: mean power density above 0.8 of the Nyquist frequency, microvolts squared per Hz."""
 
     name = "high_frequency"
 
     def __init__(self, stream: Stream, parameters: Parameters, shared: Shared) -> None:
-        self.parameters, self.rate_hz = parameters, stream.rate_hz
-        self._held = Held(stream.n_channels)
+        super().__init__(stream, parameters)
 
     @classmethod
     def fit(cls, stream: Stream, parameters: Parameters, setting: Setting) -> Parameters:
@@ -66,17 +95,15 @@ class Excess:
             p, warn=replace(p.warn, on=on, off=off), fail=replace(p.fail, on=on, off=off)
         )
 
-    def measure(self, second: Second) -> Measured:
-        """The density of the newest stretch; unknown until there is one."""
-        if len(second.piece):
-            p = self.parameters
-            power = high_power(second.piece, self.rate_hz, p["above_nyquist"], p["segment_s"])
-            self._held.keep(second.number, power)
-        return Measured(self._held.at(second))
+    def _work(self, second: Second) -> Iterator[None]:
+        p = self.parameters
+        welch = HighPower(second.piece, self.rate_hz, p["above_nyquist"], p["segment_s"])
+        yield from welch.parts()
+        self._held.keep(second.number, welch.mean() * self._factor**2)
 
 
-def high_power(samples: np.ndarray, rate_hz: float, above: float, segment_s: float) -> np.ndarray:
-    """Mean power density beyond a share of the Nyquist frequency, (n_channels,).
+class HighPower:
+    """Mean power density beyond a share of the Nyquist frequency, by Welch's method.
 
     Parameters
     ----------
@@ -85,24 +112,40 @@ def high_power(samples: np.ndarray, rate_hz: float, above: float, segment_s: flo
     above : float
         Share of the Nyquist frequency.
     segment_s : float
-        Length of Welch's segments; half overlapping, Hann window, mean removed.
+        Length of the segments; half overlapping, Hann window, mean removed.
     """
-    n = min(len(samples), max(8, round(segment_s * rate_hz)))
-    window = np.hanning(n + 1)[:-1]
-    frequencies = np.fft.rfftfreq(n, 1.0 / rate_hz)
-    wanted = frequencies > above * rate_hz / 2
-    double = np.where((frequencies == 0) | (2 * np.arange(len(frequencies)) == n), 1.0, 2.0)[wanted]
-    total, starts = np.zeros(samples.shape[1]), range(0, len(samples) - n + 1, n - n // 2)
-    for start in starts:
-        rows = samples[start : start + n].T.astype(np.float64)
-        rows -= rows.mean(axis=1, keepdims=True)
-        rows *= window
-        lines = np.fft.rfft(rows, axis=1)[:, wanted]
-        total += (lines.real**2 + lines.imag**2) @ double
-    return total / (len(starts) * len(double) * rate_hz * (window**2).sum())
+
+    def __init__(self, samples: np.ndarray, rate_hz: float, above: float, segment_s: float) -> None:
+        n = self.n = min(len(samples), max(8, round(segment_s * rate_hz)))
+        self.samples, self.rate_hz = samples, rate_hz
+        self._window = np.hanning(n + 1)[:-1]
+        frequencies = np.fft.rfftfreq(n, 1.0 / rate_hz)
+        self._first = int(np.searchsorted(frequencies, above * rate_hz / 2, side="right"))
+        single = (frequencies == 0) | (2 * np.arange(len(frequencies)) == n)
+        self._times = np.where(single, 1.0, 2.0)[self._first :]
+        self._starts = range(0, len(samples) - n + 1, n - n // 2)
+        self._total = np.zeros(samples.shape[1])
+        self._rows = np.empty((samples.shape[1], n))
+
+    def parts(self) -> Iterator[None]:
+        """Work through all segments."""
+        for k, start in enumerate(self._starts, 1):
+            segment = self.samples[start : start + self.n]
+            mean = _mean(segment)
+            _kernels.windowed(segment, 0, mean, self._window, self._rows)
+            lines = np.fft.rfft(self._rows, axis=1)[:, self._first :]
+            self._total += (lines.real**2 + lines.imag**2) @ self._times
+            if k % PART_SEGMENTS == 0:
+                yield
+
+    def mean(self) -> np.ndarray:
+        """The density, (n_channels,), unit of the samples squared per Hz."""
+        scale = len(self._starts) * len(self._times) * self.rate_hz * (self._window**2).sum()
+        found: np.ndarray = self._total / scale
+        return found
 
 
-class Similarity:
+class Similarity(Stretches):
     """Q07: which channels are dead, noisy or outside of the brain, by their likeness to all.
 
     The value is 0 for a good channel, 1 for one outside, 2 for a dead or noisy one, by the vote of
@@ -118,8 +161,7 @@ class Similarity:
     name = "similarity"
 
     def __init__(self, stream: Stream, parameters: Parameters, shared: Shared) -> None:
-        self.parameters, self.rate_hz = parameters, stream.rate_hz
-        self._held = Held(stream.n_channels)
+        super().__init__(stream, parameters)
         self._newest: deque[np.ndarray] = deque(maxlen=int(parameters["windows"]))
         self.votes = np.zeros((len(LABELS), stream.n_channels), np.int64)
         depths = depths_of(stream)
@@ -130,15 +172,20 @@ class Similarity:
         """Vote anew for the block."""
         self.votes[:] = 0
 
-    def measure(self, second: Second) -> Measured:
-        """How bad each channel is."""
-        if len(second.piece):
-            window = label(second.piece, self.rate_hz, self.parameters, self._order)
-            votes = window == np.arange(len(LABELS))[:, None]
-            self.votes += votes
-            self._newest.append(votes)
-            self._held.keep(second.number, self._severity(np.sum(self._newest, axis=0)))
-        return Measured(self._held.at(second))
+    def _work(self, second: Second) -> Iterator[None]:
+        raw = Likeness(second.piece, self._factor)
+        yield from raw.parts()
+        high = None
+        if self.rate_hz > 2.5 * HIGH_HZ:
+            high = Likeness(second.piece, self._factor, spike_band(self.rate_hz))
+            yield from high.parts()
+        window = label(
+            raw.values(), None if high is None else high.values(), self.parameters, self._order
+        )
+        votes = window == np.arange(len(LABELS))[:, None]
+        self.votes += votes
+        self._newest.append(votes)
+        self._held.keep(second.number, self._severity(np.sum(self._newest, axis=0)))
 
     def _severity(self, votes: np.ndarray) -> np.ndarray:
         labels = self._elected(votes)
@@ -164,14 +211,68 @@ class Similarity:
         return self._elected(self.votes) > GOOD
 
 
-def label(samples: np.ndarray, rate_hz: float, p: Parameters, order: np.ndarray) -> np.ndarray:
-    """Label of each channel in one window, (n_channels,), index into `LABELS`; -1 for NaN.
+class Likeness:
+    """Projection of each channel on the median of all, of the raw or a high-passed band.
 
     Parameters
     ----------
     samples : ndarray, (n_samples, n_channels)
-        The raw band, microvolts.
-    rate_hz : float
+        Counts.
+    factor : ndarray, (n_channels,)
+        What one is worth.
+    sections : ndarray, (2, 6), optional
+        Of a high-pass that is settled on the first sample, and takes the place of taking the mean
+        off.
+    """
+
+    def __init__(
+        self, samples: np.ndarray, factor: np.ndarray, sections: np.ndarray | None = None
+    ) -> None:
+        self.samples, self.factor, self._sections = samples, factor, sections
+        shift = (samples[0] if sections is not None else _mean(samples)) * factor
+        known = np.isfinite(shift) & np.isfinite(_mean(samples))
+        self._n = int(known.sum())
+        self._shift = np.where(known, 0.0 if sections is not None else shift, np.nan)
+        self._along, self._memory = np.zeros(samples.shape[1]), np.zeros(3)
+
+    def parts(self) -> Iterator[None]:
+        """Work through all samples."""
+        if self._n == 0:
+            return
+        sections, state, high = self._sections, np.empty((3, 0)), self.samples[:0]
+        if sections is not None:
+            row = np.where(np.isnan(self._shift), 0.0, self.samples[0])
+            state = (spike_band_settled(sections)[:, None] * row).astype(np.float32)
+            sections, high = sections.astype(np.float32), np.empty((ROWS, len(row)), np.float32)
+        for start in range(0, len(self.samples), ROWS):
+            rows = self.samples[start : start + ROWS]
+            if sections is not None:
+                _kernels.high_pass(rows, sections, state, high)
+                rows = high[: len(rows)]
+            _kernels.project(rows, self.factor, self._shift, self._n, self._memory, self._along)
+            if (start + ROWS) % PART_ROWS == 0:
+                yield
+
+    def values(self) -> np.ndarray:
+        """Of each channel, (n_channels,); NaN stays in its channel."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found: np.ndarray = self._along / self._memory[2]
+        return found
+
+
+def _mean(samples: np.ndarray) -> np.ndarray:
+    sums = np.zeros(samples.shape[1])
+    _kernels.total(samples, sums)
+    return sums / len(samples)
+
+
+def label(raw: np.ndarray, high: np.ndarray | None, p: Parameters, order: np.ndarray) -> np.ndarray:
+    """Label of each channel in one window, (n_channels,), index into `LABELS`; -1 for NaN.
+
+    Parameters
+    ----------
+    raw, high : ndarray, (n_channels,)
+        `Likeness` in the raw and in the high-passed band, if there is one.
     p : Parameters
         Of `similarity`.
     order : ndarray of int, (n_channels,)
@@ -181,49 +282,20 @@ def label(samples: np.ndarray, rate_hz: float, p: Parameters, order: np.ndarray)
     ----------
     IBL's ``detect_bad_channels``; SpikeInterface's ``coherence+psd``.
     """
-    n = int(p["neighbours"])
-    raw = similarity(samples)[order]
+    n, raw = int(p["neighbours"]), raw[order]
     known = np.isfinite(raw)
     near = raw - running_median(np.where(known, raw, 0.0), n)
     labels = np.zeros(len(order), np.int64)
     labels[near < p["dead"]] = DEAD
     labels[near > p["noisy"]] = NOISE
-    if rate_hz > 2.5 * HIGH_HZ:
-        high = similarity(high_passed(samples, rate_hz))[order]
+    if high is not None:
+        high = high[order]
         far = running_median(np.where(np.isfinite(high), high, 0.0), n) - 1.0
         inside = np.flatnonzero(far >= p["outside"])
         labels[inside[-1] + 1 if len(inside) else 0 :] = OUT
     labels[~known] = -1
     out = np.empty_like(labels)
     out[order] = labels
-    return out
-
-
-def similarity(samples: np.ndarray) -> np.ndarray:
-    """Projection of each channel on the median of all, (n_channels,); NaN stays in its channel."""
-    mean = samples.mean(axis=0, dtype=np.float64)
-    known = np.isfinite(mean)
-    n = int(known.sum())
-    along, square = np.zeros(samples.shape[1]), 0.0
-    if n == 0:
-        return np.full(samples.shape[1], np.nan)
-    for start in range(0, len(samples), ROWS):
-        rows = samples[start : start + ROWS] - mean
-        ranked = np.sort(rows if known.all() else rows[:, known], axis=1)
-        median = 0.5 * (ranked[:, (n - 1) // 2] + ranked[:, n // 2])
-        along += np.einsum("i,ic->c", median, rows)  # BLAS would wake its threads for it
-        square += float(median @ median)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return along / square
-
-
-def high_passed(samples: np.ndarray, rate_hz: float) -> np.ndarray:
-    """The samples above 300 Hz, as if the first had been there for ever."""
-    sections = butterworth(HIGH_ORDER, HIGH_HZ, "high", rate_hz)
-    state = np.zeros((len(sections), 2, samples.shape[1]))
-    _kernels.settle_sosfilt(sections, settled(sections), samples[0], state)
-    out = np.empty(samples.shape)
-    _kernels.sosfilt(sections, samples, state, out)
     return out
 
 

@@ -38,6 +38,15 @@ def command_of(stream: Stream) -> int | None:
     return None
 
 
+def low_pass_of(stream: Stream, setting: Setting) -> float | None:
+    """-3 dB corner of the current's filter, Hz: of the device, else of the rig; None for none."""
+    told = stream.facts.get("lowpass_hz", setting.facts.get("ephys.hw_lowpass_hz"))
+    try:
+        return float(told)  # type: ignore[arg-type]
+    except (TypeError, ValueError):  # "none"
+        return None
+
+
 class Tail:
     """The last seconds of some columns of a stream, by device index."""
 
@@ -79,7 +88,6 @@ class Pulses:
     stream : Stream
         With a current, in the amplifier's own rate.
     setting : Setting
-        ``ephys.hw_lowpass_hz`` among its facts is the filter of the current.
     """
 
     NAMES = Access.NAMES
@@ -88,8 +96,7 @@ class Pulses:
         p = self._p = setting.parameters["membrane_test"]
         self.stream, self._peers = stream, setting.peers
         self._access = Access(stream.name, setting.parameters)
-        low_pass = setting.facts.get("ephys.hw_lowpass_hz")
-        self._low_pass_hz = float(low_pass) if isinstance(low_pass, int | float) else None
+        self._low_pass_hz = low_pass_of(stream, setting)
         rate_hz = stream.rate_hz
         current, command = current_of(stream), command_of(stream)
         assert current is not None  # asked by `applies`

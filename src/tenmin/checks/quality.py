@@ -8,6 +8,7 @@ from tenmin.stream import Stream
 from tenmin.verdict import FAIL, OK, UNKNOWN, WARN, Verdict
 
 ALIVE_WARN_S, ALIVE_FAIL_S = 0.5, 2.0  # age of the newest sample of a regular stream
+ALIVE_WARN_SAMPLES, ALIVE_FAIL_SAMPLES = 2, 5  # of a slow one: intervals that must have passed too
 
 
 class Alive(Check):
@@ -18,6 +19,8 @@ class Alive(Check):
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
         self._newest_s: float | None = None
+        self._warn_s = max(ALIVE_WARN_S, ALIVE_WARN_SAMPLES / stream.rate_hz)
+        self._fail_s = max(ALIVE_FAIL_S, ALIVE_FAIL_SAMPLES / stream.rate_hz)
 
     def feed(self, piece: Piece) -> None:
         """Take the next piece of the stream."""
@@ -27,11 +30,11 @@ class Alive(Check):
         """Judge the age at `now_s`."""
         name = self.stream.name
         if self._newest_s is None:
-            return Verdict("alive", name, UNKNOWN, None, ALIVE_WARN_S, "s", action="Start it.")
+            return Verdict("alive", name, UNKNOWN, None, self._warn_s, "s", action="Start it.")
         age = now_s - self._newest_s
-        if age <= ALIVE_WARN_S:
-            return Verdict("alive", name, OK, age, ALIVE_WARN_S, "s")
-        level, limit = (FAIL, ALIVE_FAIL_S) if age > ALIVE_FAIL_S else (WARN, ALIVE_WARN_S)
+        if age <= self._warn_s:
+            return Verdict("alive", name, OK, age, self._warn_s, "s")
+        level, limit = (FAIL, self._fail_s) if age > self._fail_s else (WARN, self._warn_s)
         action = "Check the cable and power of the device; recording goes on."
         return Verdict("alive", name, level, age, limit, "s", action=action)
 

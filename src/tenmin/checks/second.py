@@ -27,22 +27,20 @@ class Second:
         after a gap.
     low, high : ndarray, (10, c), float64
         Extremes, counts. NaN where no sample came.
-    clipped, longest, steps : ndarray of int, (10, c)
-        Samples at the end of the range; the longest repetition of one code; steps beyond the
-        slew limit.
+    clipped, longest : ndarray of int, (10, c)
+        Samples at the end of the range; the longest repetition of one code.
     samples : ndarray, (m, c), float64
         The second in microvolts (in `Stream.unit` where that is no voltage), at `rate_hz`.
     rate_hz : float
         Of `samples`: the stream's own, or about 1 kHz where that is above `FAST_HZ`.
     sigma : ndarray, (c,), float64
         Robust SD above 300 Hz, microvolts; NaN for slow streams.
-    rms : ndarray, (c,), float64
-        Root mean square above 300 Hz, microvolts; NaN for slow streams.
     crossings : ndarray of int, (c,)
         Crossings of -5 robust SD above 300 Hz; zero for slow streams.
-    piece : ndarray, (k, c), float32
-        The last 0.3 s as they came, microvolts, for checks that look at all channels at once;
-        empty when a gap fell into it, and in most seconds: see `tenmin.checks.tail.PIECE_EVERY`.
+    piece : ndarray, (k, c), dtype of the stream
+        The last 0.3 s as they came, counts, for checks that look at all channels at once; empty
+        when a gap fell into it, and in most seconds: see `tenmin.checks.tail.PIECE_EVERY`. It
+        stays as it is for half a second at least.
     beyond : ndarray, (c,), float64
         Sum of the amplitudes of all samples beyond -5 robust SD above 300 Hz, microvolts; empty
         for slow streams.
@@ -57,11 +55,9 @@ class Second:
     high: np.ndarray
     clipped: np.ndarray
     longest: np.ndarray
-    steps: np.ndarray
     samples: np.ndarray
     rate_hz: float
     sigma: np.ndarray
-    rms: np.ndarray
     crossings: np.ndarray
     piece: np.ndarray
     beyond: np.ndarray = field(default_factory=lambda: np.empty(0))
@@ -108,7 +104,6 @@ def empty_bins(n_channels: int) -> dict[str, np.ndarray]:
         "high": np.full(shape, np.nan),
         "clipped": np.zeros(shape, np.int64),
         "longest": np.zeros(shape, np.int64),
-        "steps": np.zeros(shape, np.int64),
     }
 
 

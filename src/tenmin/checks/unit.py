@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -65,6 +65,9 @@ class Formula(Protocol):
         apply.
     ``anchor()``
         The block's t0 is the beginning of second 0 from now on.
+    ``parts(second)``
+        An iterator that does what takes long before `measure`, a few milliseconds at a time;
+        `measure` does what is left of it.
     ``by_channel``
         False where the values speak of the stream as a whole: no channel is bad for them.
     ``about``
@@ -121,6 +124,12 @@ class Unit:
         anchor = getattr(self.formula, "anchor", None)
         if anchor is not None:
             anchor()
+
+    def parts(self, second: Second) -> Iterator[None]:
+        """Do what takes long, a few milliseconds at a time; `step` does what is left of it."""
+        parts = getattr(self.formula, "parts", None)
+        if parts is not None:
+            yield from parts(second)
 
     def step(self, second: Second) -> np.ndarray:
         """Judge the next second; return its bits, (10, n_channels), uint16."""

@@ -4,6 +4,7 @@ Each is one of K1-K12 of science.md B.1; K4 stands in `tenmin.checks.spectrum`, 
 `tenmin.clock`.
 """
 
+from tenmin.checks._kernels.array import median, project, total, windowed
 from tenmin.checks._kernels.counts import count_saturated
 from tenmin.checks._kernels.filters import (
     decimate,
@@ -12,7 +13,7 @@ from tenmin.checks._kernels.filters import (
     settle_sosfilt,
     sosfilt,
 )
-from tenmin.checks._kernels.histogram import histogram, quantiles, spread
+from tenmin.checks._kernels.histogram import histogram, quantiles, smooth_spread, spread
 from tenmin.checks._kernels.moments import (
     comoments,
     extremes,
@@ -23,7 +24,7 @@ from tenmin.checks._kernels.moments import (
     smooth,
     suppressed,
 )
-from tenmin.checks._kernels.probe import triangle, watch_raw, watch_spikes
+from tenmin.checks._kernels.probe import high_pass, triangle, watch_raw, watch_spikes
 from tenmin.checks._kernels.warm import warm
 
 __all__ = [
@@ -33,19 +34,25 @@ __all__ = [
     "extremes",
     "goertzel",
     "goertzel_power",
+    "high_pass",
     "histogram",
     "longest_runs",
+    "median",
     "merge_moments",
     "moments",
     "page_hinkley",
+    "project",
     "quantiles",
     "settle_sosfilt",
     "smooth",
+    "smooth_spread",
     "sosfilt",
     "spread",
     "suppressed",
+    "total",
     "triangle",
     "warm",
     "watch_raw",
     "watch_spikes",
+    "windowed",
 ]

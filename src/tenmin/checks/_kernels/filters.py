@@ -125,11 +125,21 @@ def decimate(
         phase += 1
         if phase % factor:
             continue
-        row = out[n_out]
-        row[:] = 0.0
-        for k in range(n_taps):
-            w, past = taps[k], history[(at - k) % n_taps]
+        row, middle = out[n_out], n_taps // 2
+        w, p = taps[middle], history[(at - middle) % n_taps]
+        for c in range(row.size):
+            row[c] = w * p[c] if n_taps % 2 else 0.0
+        k = 0
+        while k + 2 <= middle:  # pairs of equal weight, two at a time
+            w, p, q = taps[k], history[(at - k) % n_taps], history[(at + 1 + k) % n_taps]
+            k += 1
+            x, r, s = taps[k], history[(at - k) % n_taps], history[(at + 1 + k) % n_taps]
+            k += 1
             for c in range(row.size):
-                row[c] += w * past[c]
+                row[c] += w * (p[c] + q[c]) + x * (r[c] + s[c])
+        if k < middle:
+            w, p, q = taps[k], history[(at - k) % n_taps], history[(at + 1 + k) % n_taps]
+            for c in range(row.size):
+                row[c] += w * (p[c] + q[c])
         n_out += 1
     return phase, n_out

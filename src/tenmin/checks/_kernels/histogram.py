@@ -99,3 +99,53 @@ def spread(counts: NDArray, base: NDArray, median: NDArray, mad: NDArray) -> Non
             inside += np.int64(counts[at - d, c]) + np.int64(counts[at + d, c])
         if inside > rank:
             mad[c] = d
+
+
+@compiled()
+def smooth_spread(counts: NDArray, out: NDArray) -> None:
+    """Median distance from the median, in bins; inside of a bin counts are taken as even.
+
+    Parameters
+    ----------
+    counts : ndarray, (n_bins, n_channels), unsigned
+    out : ndarray, (n_channels,), float64
+        Filled; 0 where one bin holds more than half of all, as for codes. NaN where there is no
+        count, or where it reaches the first or the last bin, which hold what was outside.
+    """
+    n_bins, n_channels = counts.shape
+    total, so_far = np.zeros(n_channels, np.int32), np.zeros(n_channels, np.int32)
+    under, at = np.zeros(n_channels, np.int32), np.zeros(n_channels, np.int32)
+    for b in range(n_bins):
+        row = counts[b]
+        for c in range(n_channels):
+            total[c] += np.int32(row[c])
+    for b in range(n_bins):
+        row = counts[b]
+        for c in range(n_channels):
+            so_far[c] += np.int32(row[c])
+            below = so_far[c] <= total[c] // 2
+            under[c] = so_far[c] if below else under[c]
+            at[c] += np.int32(below)
+    for c in range(n_channels):
+        b, half = at[c], 0.5 * total[c]
+        out[c] = np.nan
+        if total[c] == 0 or b >= n_bins:
+            continue
+        here = np.float64(counts[b, c])
+        if 0 < b < n_bins - 1 and here > half:
+            out[c] = 0.0
+            continue
+        median, left, right, inside, d = b + (half - under[c]) / here, b, b, 0.0, 0.0
+        while left > 0 and right < n_bins - 1:
+            to_left, to_right = median - d - left, right + 1 - median - d
+            step = min(to_left, to_right)
+            density = np.float64(counts[left, c]) + np.float64(counts[right, c])
+            if density > 0.0 and inside + density * step >= half:
+                out[c] = d + (half - inside) / density
+                break
+            inside += density * step
+            d += step
+            if to_left <= to_right:
+                left -= 1
+            if to_right <= to_left:
+                right += 1

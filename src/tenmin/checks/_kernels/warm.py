@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tenmin.checks._kernels import filters, probe
+from tenmin.checks._kernels import array, filters, probe
 from tenmin.checks._kernels.counts import count_saturated
-from tenmin.checks._kernels.histogram import histogram, quantiles, spread
+from tenmin.checks._kernels.histogram import histogram, quantiles, smooth_spread, spread
 from tenmin.checks._kernels.moments import (
     comoments,
     extremes,
@@ -40,22 +40,23 @@ def warm(*dtypes: str) -> None:
 
 def _warm_raw(samples: np.ndarray) -> None:
     """What sees counts as they come."""
-    row, counts = samples[0].copy(), np.zeros((probe.N_COUNTS, 1), np.int32)
-    narrow, wide = np.zeros(1, np.float32), np.zeros(1)
+    row, narrow, wide = samples[0].copy(), np.zeros(1, np.float32), np.zeros(1)
+    third, state = np.zeros((2, 6), np.float32), np.zeros((3, 1), np.float32)
+    array.total(samples, wide.copy())
+    array.windowed(samples, 0, wide, np.zeros(2), np.zeros((1, 2)))
+    array.project(samples, wide, wide, 1, np.zeros(3), wide.copy())
     count_saturated(samples, 0.0, 0.0, np.zeros(1, np.int64))
-    probe.watch_raw(samples, row, row.copy(), row.copy(), counts, 0.0, 0.0, narrow)
-    probe.triangle(samples, 1, 0, wide, wide.copy(), np.zeros((3, 1)))
-    probe.watch_spikes(
-        samples,
-        np.zeros((2, 6), np.float32),
-        np.zeros((3, 1), np.float32),
-        narrow,
-        counts,
-        wide,
-        wide.copy(),
-        1.0,
-        np.zeros((4, 1), np.uint32),
+    probe.watch_raw(
+        samples, row, row.copy(), row.copy(), np.zeros((3, 1), np.int16), row[0], row[0]
     )
+    sums: np.ndarray = np.zeros((3, 1), probe.sum_dtype(samples.dtype))
+    probe.triangle(samples, 1, 0, sums, np.zeros((3, 1)))
+    probe.high_pass(samples, third, state, np.zeros((2, 1), np.float32))
+    for dtype in (np.uint16, np.uint32):
+        counts, bins = np.zeros((2, 1), np.int32), np.zeros((4, 1), dtype)
+        probe.watch_spikes(
+            samples, third, state, narrow, counts, narrow.copy(), np.float32(1.0), bins
+        )
     if samples.dtype.kind in "iu":
         histogram(samples, np.zeros(1, np.int64), np.zeros((4, 1), np.uint32))
     extremes(samples, row, row.copy())
@@ -73,9 +74,14 @@ def _warm_filters(samples: np.ndarray) -> None:
 def _warm_slow(samples: np.ndarray) -> None:
     """What sees microvolts at a low rate."""
     row, whole = np.zeros(1), np.zeros(1, np.int64)
+    array.median(row, 1, 0.0, 1.0, np.zeros(2))
+    array.total(np.zeros((2, 2))[:, :1], row.copy())
+    array.windowed(np.zeros((2, 2))[:, :1], 0, row, np.zeros(2), np.zeros((1, 2)))
     filters.decimate(samples, np.zeros(3), np.zeros((3, 1)), 0, 3, np.zeros((2, 1)))
     quantiles(np.zeros((4, 1), np.uint32), whole, 0.5, row)
     spread(np.zeros((4, 1), np.uint32), whole, row, row.copy())
+    for dtype in (np.uint16, np.uint32):
+        smooth_spread(np.zeros((4, 1), dtype), row)
     merge_moments(1, row, row.copy(), 1, row.copy(), row.copy())
     smooth(samples, 0.1, row, row.copy())
     suppressed(samples, 0.1, 1.0, row, row.copy(), whole)
