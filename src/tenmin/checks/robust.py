@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from tenmin.checks import _kernels
+
 MAD_TO_SIGMA, IQR_TO_SIGMA = 1.4826, 0.7413
 
 
@@ -31,8 +33,14 @@ def ranked(samples: np.ndarray) -> np.ndarray:
     Sorting short rows of float32 takes a tenth of the time of numpy's median, and without the mean
     they are exact to 1e-7 of their spread.
     """
-    with np.errstate(invalid="ignore"):
-        rows = (samples - samples.mean(axis=0)).T.astype(np.float32, order="C")
+    if samples.dtype == np.float64 and not samples.flags.f_contiguous:
+        mean, rows = np.zeros(samples.shape[1]), np.empty(samples.shape[::-1], np.float32)
+        _kernels.total(samples, mean)
+        mean /= len(samples)
+        _kernels.windowed(samples, 0, mean, np.ones(len(samples)), rows)
+    else:
+        with np.errstate(invalid="ignore"):
+            rows = (samples - samples.mean(axis=0)).T.astype(np.float32, order="C")
     rows.sort(axis=1)
     return rows
 

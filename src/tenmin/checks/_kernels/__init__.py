@@ -4,7 +4,7 @@ Each is one of K1-K12 of science.md B.1; K4 stands in `tenmin.checks.spectrum`, 
 `tenmin.clock`.
 """
 
-from tenmin.checks._kernels.array import median, project, total, windowed
+from tenmin.checks._kernels.array import median, project, steep, total, windowed
 from tenmin.checks._kernels.counts import count_saturated
 from tenmin.checks._kernels.filters import (
     decimate,
@@ -48,6 +48,7 @@ __all__ = [
     "smooth_spread",
     "sosfilt",
     "spread",
+    "steep",
     "suppressed",
     "total",
     "triangle",
