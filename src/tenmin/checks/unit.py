@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -15,6 +15,7 @@ from tenmin.checks.judge import (
     WARN_CODE,
     Judge,
 )
+from tenmin.checks.lattice import Masks
 from tenmin.checks.parameters import Parameters
 from tenmin.checks.second import Second
 from tenmin.checks.setting import Setting
@@ -93,10 +94,13 @@ class Shared:
         The circumstances of the block.
     spectra : Spectra
         The newest power spectra; the seconds were given to it already.
+    masks : Masks
+        What the checks before this one in the bank's order said of the second.
     """
 
     setting: Setting
     spectra: Spectra
+    masks: Masks = field(default_factory=Masks)
 
 
 class Unit:
