@@ -33,8 +33,8 @@ class Correlation:
 
     References
     ----------
-    Bigdely-Shamlo et al. 2015, Front Neuroinform 9:16. Srinivasan et al. 1998, Clin Neurophysiol
-    109:229: volume conduction reaches about 10 cm.
+    Bigdely-Shamlo et al. 2015, Front Neuroinform 9:16. Srinivasan et al. 2007, J Neurosci Methods
+    166:41: volume conduction alone makes electrodes alike that are less than 10 cm apart.
     """
 
     name = "correlation"
