@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from tenmin.checks.bands import Bands
 from tenmin.checks.judge import (
     FAIL_CODE,
     OK_CODE,
@@ -96,11 +97,14 @@ class Shared:
         The newest power spectra; the seconds were given to it already.
     masks : Masks
         What the checks before this one in the bank's order said of the second.
+    bands : Bands
+        Filters that more than one formula needs.
     """
 
     setting: Setting
     spectra: Spectra
     masks: Masks = field(default_factory=Masks)
+    bands: Bands = field(default_factory=Bands)
 
 
 class Unit:

@@ -25,6 +25,7 @@ from tenmin.checks._kernels.moments import (
     suppressed,
 )
 from tenmin.checks._kernels.probe import high_pass, triangle, watch_raw, watch_spikes
+from tenmin.checks._kernels.ranks import run_quantiles, run_spread, sorted_spread
 from tenmin.checks._kernels.warm import warm
 
 __all__ = [
@@ -43,9 +44,12 @@ __all__ = [
     "page_hinkley",
     "project",
     "quantiles",
+    "run_quantiles",
+    "run_spread",
     "settle_sosfilt",
     "smooth",
     "smooth_spread",
+    "sorted_spread",
     "sosfilt",
     "spread",
     "steep",

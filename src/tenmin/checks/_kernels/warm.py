@@ -17,6 +17,7 @@ from tenmin.checks._kernels.moments import (
     smooth,
     suppressed,
 )
+from tenmin.checks._kernels.ranks import run_quantiles, run_spread, sorted_spread
 from tenmin.ring import COMMON_DTYPES
 
 
@@ -90,3 +91,7 @@ def _warm_slow(samples: np.ndarray) -> None:
     suppressed(samples, 0.1, 1.0, row, row.copy(), whole)
     page_hinkley(samples, 0.0, 0.0, 1.0, row, whole)
     comoments(samples, row, whole, whole.copy(), np.zeros((1, 5)))
+    ranks, lengths = np.zeros((1, 2), np.float32), np.full((1, 1), 2)
+    sorted_spread(ranks, row)
+    run_quantiles(ranks[None], np.zeros((1, 1)), lengths, row, row[None])
+    run_spread(ranks[None], np.zeros((1, 1)), lengths, row, row.copy())
