@@ -130,6 +130,7 @@ class Imaging:
         self.um_per_px, self.tau_s = um_per_px, tau_s
         self._shifts, self._focuses = list(shifts), list(focuses)
         self._overexposed = list(overexposed)
+        self._bleaching: list[tuple[float, float]] = []  # since when another time constant holds
         self._place_blobs(rng)
         step = 1.0 / rate_hz
         self._lateral = wander(rng, n_frames, step, motion_um, MOTION_TAU_S, 2)
@@ -177,6 +178,11 @@ class Imaging:
         self._overexposed.append((onset_s, offset_s))
         self._change()
 
+    def bleach(self, at_s: float, tau_s: float) -> None:
+        """Let the light fade with another time constant from a time on."""
+        self._bleaching.append((at_s, tau_s))
+        self._change()
+
     def _change(self) -> None:
         self._blocks.forget()
         self._tell()
@@ -213,6 +219,7 @@ class Imaging:
             for at, um in steps:
                 axis[t >= at] += um
                 events.append(Event(kind, (), at, at, um))
+        events += [Event("bleach", (), at, at, tau_s) for at, tau_s in self._bleaching]
         events += [Event("overexpose", (), on, off, BRIGHT) for on, off in self._overexposed]
         self.truth = ImagingTruth(
             tau_s=self.tau_s,
@@ -232,7 +239,11 @@ class Imaging:
 
     def _light(self, frames: np.ndarray) -> np.ndarray:
         t = frames / self.rate_hz
-        light = np.exp(-t / self.tau_s)
+        faded, tau_s = t / self.tau_s, self.tau_s
+        for at, after_s in sorted(self._bleaching):
+            faded = faded + np.maximum(t - at, 0.0) * (1.0 / after_s - 1.0 / tau_s)
+            tau_s = after_s
+        light = np.exp(-faded)
         for onset, offset in self._overexposed:
             light[(t >= onset) & (t < offset)] *= BRIGHT
         return light
@@ -276,6 +287,8 @@ def build(options: SimOptions) -> Rig:
             imaging.shift(at % PLAYED_S, fault.value)
         elif fault.kind == "focus":
             imaging.focus(at % PLAYED_S, fault.value)
+        elif fault.kind == "bleach":
+            imaging.bleach(at, fault.value)
         else:
             imaging.overexpose(at, at + fault.value)
 
@@ -297,7 +310,7 @@ def build(options: SimOptions) -> Rig:
         clock=SampleClock(rate_hz),
         origin=origin,
         seed=options.seed,
-        takes=dict.fromkeys(("shift", "focus", "overexpose"), take),
+        takes=dict.fromkeys(("shift", "focus", "overexpose", "bleach"), take),
         facts={"tau_s": TAU_S, "gain": GAIN, "offset": OFFSET, "um_per_px": UM_PER_PX},
     )
     shape = {

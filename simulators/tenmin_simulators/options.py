@@ -23,6 +23,7 @@ FAULTS = {
     "nan": ("CHANNEL", "[STREAM]"),
     "line": ("DB", "[STREAM]"),
     "drift": ("PPM", "[STREAM]"),
+    "bend": ("PPM", "[STREAM]"),
     "jitter": ("MS", "[STREAM]"),
     # electrodes
     "hum": ("DB", "S", "[STREAM]"),
@@ -47,6 +48,7 @@ FAULTS = {
     "shift": ("UM", "[STREAM]"),
     "focus": ("UM", "[STREAM]"),
     "overexpose": ("S", "[STREAM]"),
+    "bleach": ("TAU", "[STREAM]"),
     # patch clamp
     "access": ("MOHM", "[STREAM]"),
     "seal": ("MOHM", "[STREAM]"),
@@ -65,6 +67,7 @@ PLURALS |= {
     "UM": "micrometres, not 0",
     "MV": "millivolts, not 0",
 }
+PLURALS |= {"TAU": "seconds above 0: a time constant"}
 PLURALS |= {"MOHM": "megohms above 0", "KELVIN": "kelvins, not 0"}
 SIGNED = ("SIGMA", "UM", "MV", "KELVIN")  # these may be below 0, and not 0
 

@@ -17,14 +17,35 @@ from tenmin_simulators.truth import Event
 from tenmin_simulators.wires import LslWire, Wire
 
 MOST_ROWS = 8192  # what is sent at once when the computer was busy
+MINUTE_S = 60.0
 DRAIN_S = 0.1  # before an unplug what was pushed gets this long to leave
 
 # samples [first, first + n), the first one at t_s of the rig's time
 Make = Callable[[int, int, float], np.ndarray]
 # a fault that the generator itself plays, from an index on that stands at t_s of the rig's time
 Take = Callable[[Fault, int, float], None]
-GOING_ON = (*STUCK, "line", "drift", "jitter", "white", "high_impedance", "bridge", "outside")
-DELIVERY = ("gap", "stall", "disconnect", "burst", "duplicate", "reorder", "drift", "jitter")
+GOING_ON = (
+    *STUCK,
+    "line",
+    "drift",
+    "bend",
+    "jitter",
+    "white",
+    "high_impedance",
+    "bridge",
+    "outside",
+)
+DELIVERY = (
+    "gap",
+    "stall",
+    "disconnect",
+    "burst",
+    "duplicate",
+    "reorder",
+    "drift",
+    "bend",
+    "jitter",
+)
 
 
 @dataclass
@@ -157,6 +178,9 @@ class Sender:
             self._jitter_s = fault.value * 1e-3
         elif fault.kind == "drift":
             self._drift(fault.value, at_ns)
+        elif fault.kind == "bend":
+            since_s = 0.0 if self.start_ns is None else (at_ns - self.start_ns) * 1e-9
+            self.clock = self.clock.bent(since_s, fault.value / MINUTE_S)
         elif fault.kind in self.takes:
             self.takes[fault.kind](fault, first, onset_s)
         else:
@@ -248,6 +272,7 @@ class Sender:
             "rate_hz": self.clock.rate_hz,
             "ppm": self.clock.ppm,
             "steps": [list(s) for s in self.clock.steps],
+            "bends": [list(b) for b in self.clock.bends],
             "start_host_ns": self.start_ns,
             "jitter_s": self._jitter_s,
             **self.counts,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -24,12 +24,15 @@ class SampleClock:
         (seconds after its start, ppm from then on), ascending.
     ppm_per_s : float
         Linear drift of the rate, on top of the rest.
+    bends : tuple of (float, float)
+        (seconds after its start, ppm/s by which the rate changes from then on, on top).
     """
 
     rate_hz: float
     ppm: float = 0.0
     steps: tuple[tuple[float, float], ...] = ()
     ppm_per_s: float = 0.0
+    bends: tuple[tuple[float, float], ...] = ()
 
     def cycles(self, elapsed_s: float) -> float:
         """Sampling intervals that have passed after `elapsed_s` host seconds."""
@@ -40,7 +43,8 @@ class SampleClock:
             total += (at - since) * (1.0 + ppm * 1e-6)
             since, ppm = at, after
         total += (elapsed_s - since) * (1.0 + ppm * 1e-6)
-        return self.rate_hz * (total + 0.5e-6 * self.ppm_per_s * elapsed_s**2)
+        bent = sum(slope * max(0.0, elapsed_s - at) ** 2 for at, slope in self.bends)
+        return self.rate_hz * (total + 0.5e-6 * (self.ppm_per_s * elapsed_s**2 + bent))
 
     def elapsed(self, cycles: float) -> float:
         """Host seconds after which `cycles` sampling intervals have passed."""
@@ -54,14 +58,19 @@ class SampleClock:
     def stepped(self, at_s: float, ppm: float) -> SampleClock:
         """The same clock, running at `ppm` from `at_s` on."""
         kept = tuple(s for s in self.steps if s[0] < at_s)
-        return SampleClock(self.rate_hz, self.ppm, (*kept, (at_s, ppm)), self.ppm_per_s)
+        return replace(self, steps=(*kept, (at_s, ppm)))
+
+    def bent(self, at_s: float, ppm_per_s: float) -> SampleClock:
+        """The same clock, whose rate changes steadily from `at_s` on."""
+        return replace(self, bends=(*self.bends, (at_s, ppm_per_s)))
 
     def _ppm_at(self, elapsed_s: float) -> float:
         ppm = self.ppm
         for at, after in self.steps:
             if at <= elapsed_s:
                 ppm = after
-        return ppm + self.ppm_per_s * elapsed_s
+        bent = sum(slope * max(0.0, elapsed_s - at) for at, slope in self.bends)
+        return ppm + self.ppm_per_s * elapsed_s + bent
 
 
 @dataclass(frozen=True)

@@ -111,3 +111,11 @@ def test_a_change_while_it_runs_leaves_the_frames_before_as_they_were():
     imaging.focus(3.0, 5.0)
     np.testing.assert_array_equal(imaging.frames(0, 90), before)
     assert [e.type for e in imaging.truth.events] == ["shift", "focus"]
+
+
+def test_bleaching_on_command_goes_on_from_what_is_left():
+    scope = Imaging(np.random.default_rng(1), 60 * 30, tau_s=100.0)
+    scope.bleach(20.0, 10.0)
+    light = scope.truth.light
+    assert light[20 * 30] == pytest.approx(np.exp(-0.2))
+    assert light[50 * 30] == pytest.approx(np.exp(-0.2 - 3.0))

@@ -93,3 +93,11 @@ def test_a_wrapped_counter_reads_as_twos_complement():
 
 def test_holes_joins_neighbours_and_ignores_overlaps():
     assert signals.holes(iter([(5, 5), (0, 2), (6, 2), (12, 1)]), 15) == [(2, 3), (10, 2), (13, 2)]
+
+
+def test_a_bent_clock_keeps_its_count_and_changes_its_rate_from_then_on():
+    clock = signals.SampleClock(1000.0, 20.0).bent(50.0, 2.0).stepped(10.0, 20.0)
+    straight = signals.SampleClock(1000.0, 20.0)
+    assert clock.cycles(50.0) == pytest.approx(straight.cycles(50.0), abs=1e-9)
+    assert clock.cycles(150.0) - straight.cycles(150.0) == pytest.approx(1000 * 1e-6 * 100**2)
+    assert clock.elapsed(clock.cycles(150.0)) == pytest.approx(150.0, abs=1e-7)

@@ -8,11 +8,15 @@ import numpy as np
 
 from tenmin.checks.bands import Band
 from tenmin.checks.front import FAST_HZ
+from tenmin.checks.lattice import CLIP, FLAT, GAP, POP, Masks
 from tenmin.checks.parameters import Parameters
-from tenmin.checks.robust import robust_range, robust_sigma, robust_z
+from tenmin.checks.robust import Ranked, Window, robust_z
 from tenmin.checks.second import Second
 from tenmin.checks.unit import Measured, Shared
 from tenmin.stream import Stream
+
+LEFT_OUT = GAP | FLAT | CLIP | POP
+HIGH_PASS = 1.0, "high"  # science.md B.2 Q05: slow streams
 
 
 class Recent:
@@ -58,12 +62,16 @@ class Loud:
     def __init__(self, stream: Stream, parameters: Parameters, shared: Shared) -> None:
         self._least = int(parameters["least_channels"])
         self._recent = Recent(int(parameters["median_s"]), least=3)
-        fast = stream.rate_hz >= FAST_HZ
-        self._band = None if fast else Band(stream.n_channels, 1.0, "high")
+        slow = stream.rate_hz < FAST_HZ
+        self._band = shared.bands.band(stream.n_channels, *HIGH_PASS) if slow else None
+        self._sound = Sound(shared.masks)
 
     def measure(self, second: Second) -> Measured:
         """How many times the median channel; unknown with too few channels."""
-        sigma = second.sigma if self._band is None else robust_sigma(self._band.filter(second))
+        sigma = second.sigma
+        if self._band is not None:
+            sound, _ = self._sound.of(second)
+            sigma = np.where(sound, self._band.ranked(second).sigma(), np.nan)
         values = self._recent.median(sigma)
         known = np.isfinite(values)
         if known.sum() < self._least or np.median(values[known]) == 0:
@@ -78,19 +86,18 @@ class Outlier:
 
     def __init__(self, stream: Stream, parameters: Parameters, shared: Shared) -> None:
         self.parameters = parameters
-        self._window = Window(int(parameters["window_s"]))
-        self._band = Band(stream.n_channels, 1.0, "high")
+        self._window = Window(int(parameters["window_s"]), int(parameters["least_s"]))
+        self._band = shared.bands.band(stream.n_channels, *HIGH_PASS)
+        self._sound = Sound(shared.masks)
 
     def measure(self, second: Second) -> Measured:
         """The distance from the other channels; unknown with fewer than eight."""
-        samples = self._window.add(second, self._band.filter(second))
-        if samples is None:
-            return Measured(np.full(second.low.shape[1], np.nan))
-        amplitude = robust_range(samples)
+        sound, late = self._sound.of(second)
+        self._window.forget(second.number - 1, late)
+        self._window.add(second.number, self._band.ranked(second), sound)
+        amplitude = self._window.range()
         amplitude[amplitude == 0] = np.nan  # dead channels are no part of the array
-        if np.isfinite(amplitude).sum() < self.parameters["least_good_channels"]:
-            return Measured(np.full_like(amplitude, np.nan))
-        return Measured(np.abs(robust_z(amplitude)))
+        return Measured(np.abs(among(amplitude, self.parameters)))
 
 
 class HighFrequencyRatio:
@@ -103,45 +110,52 @@ class HighFrequencyRatio:
         corner = parameters["corner_hz"]
         self._possible = corner < 0.4 * stream.rate_hz
         self._band = Band(stream.n_channels, corner, "low", order=4)
-        self._low, self._high = (Window(int(parameters["window_s"])) for _ in range(2))
+        spans = int(parameters["window_s"]), int(parameters["least_s"])
+        self._low, self._high = Window(*spans), Window(*spans)
+        self._sound = Sound(shared.masks)
 
     def measure(self, second: Second) -> Measured:
         """The robust z of each channel's ratio; unknown at a rate too low for it."""
-        unknown = Measured(np.full(second.low.shape[1], np.nan))
         if not self._possible:
-            return unknown
+            return Measured(np.full(second.low.shape[1], np.nan))
         low = self._band.filter(second)
-        below, above = self._low.add(second, low), self._high.add(second, second.samples - low)
-        if below is None or above is None:
-            return unknown
+        sound, late = self._sound.of(second)
+        for window, samples in ((self._low, low), (self._high, second.samples - low)):
+            window.forget(second.number - 1, late)
+            window.add(second.number, Ranked.of(samples), sound)
         with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = robust_sigma(above) / robust_sigma(below)
-        if np.isfinite(ratio).sum() < 4:
-            return unknown
+            ratio = self._high.sigma() / self._low.sigma()
         ratio[~np.isfinite(ratio)] = np.nan
-        return Measured(robust_z(ratio))
+        return Measured(among(ratio, self.parameters))
 
 
-class Window:
-    """The samples of the last seconds in a row, from where each channel was at their beginning.
+def among(values: np.ndarray, parameters: Parameters) -> np.ndarray:
+    """Robust z of the channels; unknown with too few for a spread of theirs."""
+    if np.isfinite(values).sum() < parameters["least_good_channels"]:
+        return np.full_like(values, np.nan)
+    return robust_z(values)
 
-    They are kept by channel and in float32, as `tenmin.checks.robust` sorts them: to turn ten
-    seconds around in every second took longer than sorting them.
+
+class Sound:
+    """Which channels of a second belong into windows of many.
+
+    Those in which nothing is missing, flat, clipped or popped, neither in this second nor in the
+    one before, from which the filters still ring.
     """
 
-    def __init__(self, n: int) -> None:
-        self._parts: deque[np.ndarray] = deque(maxlen=n)
-        self._zero = np.zeros(0)
+    def __init__(self, masks: Masks) -> None:
+        self._masks = masks
         self._next: int | None = None
 
-    def add(self, second: Second, samples: np.ndarray) -> np.ndarray | None:
-        """All samples of the window, (n_samples, n_channels), once it is full; a gap empties it."""
-        if not second.whole or second.number != self._next:
-            self._parts.clear()
-        self._next = second.number + 1
-        if second.whole and len(samples):
-            if not self._parts:
-                self._zero = np.nan_to_num(samples[0])
-            self._parts.append(np.ascontiguousarray((samples - self._zero).T, np.float32))
-        full = len(self._parts) == self._parts.maxlen
-        return np.concatenate(self._parts, axis=1).T if full else None
+    def of(self, second: Second) -> tuple[np.ndarray, np.ndarray]:
+        """Channels that are sound, and those of which the second before was not.
+
+        Both are (n_channels,), bool. Of the second before more is known now than when it was taken.
+        """
+        follows, self._next = self._next == second.number, second.number + 1
+        here, before = np.zeros((2, second.low.shape[1]), bool)
+        for found, bits in ((here, self._masks.now), (before, self._masks.before)):
+            if bits is not None:
+                found[:] = ((bits & LEFT_OUT) != 0).any(axis=0)
+        whole = follows and second.whole and len(second.samples) > 0
+        return ~here & ~before & whole, before

@@ -36,11 +36,12 @@ from tenmin.verdict import Verdict
 
 EVERY: tuple[type[Any], ...] = (Flat, Saturation, Pop, Line, Drift, Suppression, Units)
 
-# Which checks run on which kind of stream; science.md B.6c.
+# Which checks run on which kind of stream; science.md B.6c. Those whose bits others leave out
+# stand before them.
 OF_KIND: dict[str, tuple[type[Any], ...]] = {
     "ecephys": (*EVERY, Noise, Loud, Excess, Similarity, Yield, Depth),
     "eeg": (
-        *(*EVERY, Loud, Correlation, Outlier, Muscle, HighFrequencyRatio),
+        *(*EVERY, Muscle, Loud, Correlation, Outlier, HighFrequencyRatio),
         *(Blinks, FewBlinks, Eyes),
     ),
     "ieeg": (*EVERY, Loud),
@@ -130,6 +131,7 @@ class Bank:
         self.front.anchor(origin)
         self.anchored = True
         self.lattice = Lattice(self.stream.n_channels)
+        self.shared.masks.restart()
         for unit in self.units:
             unit.anchor()
 
@@ -178,9 +180,12 @@ class Bank:
         yield
         bits = np.zeros(second.low.shape, np.uint16)
         bits[second.gaps] = GAP
+        self.shared.masks.begin(second.number, bits)
         failed = np.zeros(self.stream.n_channels, bool)
         for unit in self.units:
             bits |= self._step(unit, second)
+            if unit.before is not None:
+                self.shared.masks.add_late(unit.before)
             if unit.by_channel:
                 failed |= unit.failed
             yield

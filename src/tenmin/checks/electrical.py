@@ -41,6 +41,13 @@ class Line:
     def __init__(self, stream: Stream, parameters: Parameters, shared: Shared) -> None:
         self.parameters, self.spectra = parameters, shared.spectra
         self.mains_hz = shared.setting.mains_hz
+        highest = parameters["highest_of_rate"] * stream.rate_hz
+        for k in range(1, int(parameters["harmonics"]) + 1):
+            if self.mains_hz is not None and k * self.mains_hz <= highest:
+                wide = parameters["flank_high_hz"]
+                self.spectra.want(
+                    int(parameters["live_s"]), k * self.mains_hz - wide, k * self.mains_hz + wide
+                )
 
     def measure(self, second: Second) -> Measured:
         """The ratio over the last seconds."""

@@ -34,6 +34,39 @@ BAD_SHARE = 0.2  # of the seconds of the block at level FAIL
 
 
 @dataclass
+class Masks:
+    """The bits of the second that is judged, while its checks run, and of the one before.
+
+    Attributes
+    ----------
+    now : ndarray, (10, n_channels), uint16, or None
+        What the checks before the asking one said; the owner's own array, which fills.
+    before : ndarray, (10, n_channels), uint16, or None
+        All bits of the second before, with those that only this second could tell; None where
+        that one was not judged.
+    """
+
+    now: np.ndarray | None = None
+    before: np.ndarray | None = None
+    _number: int | None = field(init=False, default=None, repr=False)
+
+    def begin(self, number: int, now: np.ndarray) -> None:
+        """The next second is judged."""
+        follows = self._number is not None and number == self._number + 1
+        self.before = self.now if follows else None
+        self.now, self._number = now, number
+
+    def add_late(self, bits: np.ndarray) -> None:
+        """Add bits of the second before."""
+        if self.before is not None:
+            self.before |= bits
+
+    def restart(self) -> None:
+        """What comes next does not follow what came before."""
+        self.now = self.before = self._number = None
+
+
+@dataclass
 class Lattice:
     """Bits of one stream from the first second that was seen on.
 

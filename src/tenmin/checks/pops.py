@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tenmin.checks import _kernels
 from tenmin.checks.amplitude import Recent
 from tenmin.checks.grid import BINS_PER_S
 from tenmin.checks.parameters import Parameters
@@ -153,17 +154,20 @@ class Steps:
         """
         w = max(1, round(self.window_s * rate_hz))
         tail = samples[:0] if self._tail is None else self._tail
-        both = np.concatenate([tail, samples])
-        self._tail = both[-2 * w :]
-        beyond = np.abs(np.diff(both[w - 1 : len(both) - w], axis=0)) > limit
-        if len(both) < 2 * w:
-            beyond = np.zeros((0, samples.shape[1]), bool)
-        noisy = beyond.sum(axis=0) > MANY * len(samples)
+        n = len(tail) + len(samples)
+        self._tail = np.concatenate([tail, samples[-2 * w :]])[-2 * w :].copy()
+        counts = np.zeros(samples.shape[1], np.int64)
+        if n >= 2 * w:
+            first, last = tail[w - 1 :], samples[max(0, w - 1 - len(tail)) : len(samples) - w]
+            for part in (first, np.concatenate([first[-1:], last[:1]]), last):
+                _kernels.steep(part, limit, counts)
+        noisy = counts > MANY * len(samples)
         found = []
-        for c in np.flatnonzero(beyond.any(axis=0) & ~noisy).tolist():
+        for c in np.flatnonzero((counts > 0) & ~noisy).tolist():
+            both = np.concatenate([tail[:, c], samples[:, c]])
             free = self._free.get(c, -len(both))
-            at = np.flatnonzero(beyond[:, c]) + w
-            windows = np.lib.stride_tricks.sliding_window_view(both[:, c], w)
+            at = np.flatnonzero(np.abs(np.diff(both[w - 1 : n - w])) > limit[c]) + w
+            windows = np.lib.stride_tricks.sliding_window_view(both, w)
             steps = np.median(windows[at], axis=1) - np.median(windows[at - w], axis=1)
             large = np.abs(steps) > least[c]
             for i, step in zip(

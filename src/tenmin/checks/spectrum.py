@@ -5,13 +5,17 @@ K4 of science.md B.1. A segment is two whole seconds in a row, so that none touc
 
 from __future__ import annotations
 
+import math
 from collections import deque
+from collections.abc import Iterator
 
 import numpy as np
 
+from tenmin.checks import _kernels
 from tenmin.checks.second import Second
 
 SEGMENT_S = 2
+TILE, PART = 48, 192  # channels that stay in the cache; that take a millisecond or two
 
 
 def periodogram(samples: np.ndarray, rate_hz: float) -> np.ndarray:
@@ -38,37 +42,91 @@ def periodogram(samples: np.ndarray, rate_hz: float) -> np.ndarray:
 class Spectra:
     """The newest segments of one stream, shared by all checks that look at its spectrum.
 
-    Parameters
-    ----------
-    n_kept : int
-        Segments that are kept.
+    Nothing is worked out but what they say that they want.
     """
 
-    def __init__(self, n_kept: int = 9) -> None:
+    def __init__(self) -> None:
         self.rate_hz = 0.0
+        self._bands: list[tuple[float, float]] = []
         self._last: Second | None = None
-        self._power: deque[np.ndarray] = deque(maxlen=n_kept)
+        self._power: deque[np.ndarray] = deque(maxlen=0)
         self._run = 0  # segments in a row
+        self._rows = np.empty((0, 0))  # room to work in
+
+    def want(self, seconds: int, low_hz: float = 0.0, high_hz: float = math.inf) -> None:
+        """Keep a band of frequencies, for `mean` over as many seconds."""
+        self._bands.append((low_hz, high_hz))
+        kept = max(self._power.maxlen or 0, seconds - SEGMENT_S + 1)
+        self._power = deque(maxlen=kept)
 
     def add(self, second: Second) -> None:
         """Take the next second."""
-        last, self._last = self._last, second if second.whole else None
+        for _ in self.parts(second):
+            pass
+
+    def parts(self, second: Second) -> Iterator[None]:
+        """Take the next second, a few milliseconds at a time."""
+        last, self._last = self._last, second if second.whole and self._bands else None
         self.rate_hz = second.rate_hz
         if last is None or not second.whole or second.number != last.number + 1:
             self._run = 0
             return
-        both = np.concatenate([last.samples, second.samples])
-        n = round(SEGMENT_S * second.rate_hz)
-        if len(both) < n:  # a rate that is no whole number
-            both = np.concatenate([both[:1], both])
-        self._power.append(periodogram(both[-n:], second.rate_hz))
+        n, missing = self.n, self.n - len(last.samples) - len(second.samples)
+        repeated = last.samples[:1].repeat(
+            max(0, missing), axis=0
+        )  # a rate that is no whole number
+        pieces = [repeated, last.samples[max(0, -missing) :], second.samples]
+        window, wanted = np.hanning(n + 1)[:-1], self._wanted()
+        power = np.empty((int(wanted.sum()), second.samples.shape[1]))
+        for c in range(0, power.shape[1], TILE):
+            tile = [piece[:, c : c + TILE] for piece in pieces]
+            power[:, c : c + TILE] = self._segment(tile, window)[:, wanted].T
+            if c % PART == PART - TILE:
+                yield
+        power *= np.where(self._single()[wanted], 1.0, 2.0)[:, None]
+        power /= second.rate_hz * (window**2).sum()
+        self._power.append(power)
         self._run += 1
+
+    def _segment(self, pieces: list[np.ndarray], window: np.ndarray) -> np.ndarray:
+        """Squared magnitudes of the spectrum of a few channels, (n_channels, n // 2 + 1)."""
+        shape = pieces[0].shape[1], len(window)
+        if self._rows.shape != shape:
+            self._rows = np.empty(shape)
+        mean, at = np.zeros(shape[0]), 0
+        for piece in pieces:
+            _kernels.total(piece, mean)
+        mean /= len(window)
+        for piece in pieces:
+            _kernels.windowed(piece, at, mean, window, self._rows)
+            at += len(piece)
+        lines = np.fft.rfft(self._rows, axis=1)
+        found: np.ndarray = lines.real**2 + lines.imag**2
+        return found
+
+    @property
+    def n(self) -> int:
+        """Samples of a segment."""
+        return round(SEGMENT_S * self.rate_hz)
 
     @property
     def frequencies(self) -> np.ndarray:
         """Of the rows of `mean`, Hz."""
-        n = round(SEGMENT_S * self.rate_hz)
-        return np.fft.rfftfreq(n, 1.0 / self.rate_hz)
+        return self._all()[self._wanted()]
+
+    def _all(self) -> np.ndarray:
+        return np.fft.rfftfreq(self.n, 1.0 / self.rate_hz)
+
+    def _wanted(self) -> np.ndarray:
+        hz, found = self._all(), np.zeros(self.n // 2 + 1, bool)
+        for low, high in self._bands:
+            found |= (hz >= low) & (hz <= high)
+        return found
+
+    def _single(self) -> np.ndarray:
+        """Lines that stand for themselves alone, not for their mirror image as well."""
+        k = np.arange(self.n // 2 + 1)
+        return (k == 0) | (2 * k == self.n)
 
     def mean(self, seconds: int) -> np.ndarray | None:
         """Power density of the last `seconds`, (n_frequencies, n_channels).

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 
+from tenmin.checks.bands import Bands
 from tenmin.checks.judge import (
     FAIL_CODE,
     OK_CODE,
@@ -15,6 +16,7 @@ from tenmin.checks.judge import (
     WARN_CODE,
     Judge,
 )
+from tenmin.checks.lattice import Masks
 from tenmin.checks.parameters import Parameters
 from tenmin.checks.second import Second
 from tenmin.checks.setting import Setting
@@ -93,10 +95,16 @@ class Shared:
         The circumstances of the block.
     spectra : Spectra
         The newest power spectra; the seconds were given to it already.
+    masks : Masks
+        What the checks before this one in the bank's order said of the second.
+    bands : Bands
+        Filters that more than one formula needs.
     """
 
     setting: Setting
     spectra: Spectra
+    masks: Masks = field(default_factory=Masks)
+    bands: Bands = field(default_factory=Bands)
 
 
 class Unit:

@@ -4,7 +4,7 @@ Each is one of K1-K12 of science.md B.1; K4 stands in `tenmin.checks.spectrum`, 
 `tenmin.clock`.
 """
 
-from tenmin.checks._kernels.array import median, project, total, windowed
+from tenmin.checks._kernels.array import median, project, steep, total, windowed
 from tenmin.checks._kernels.counts import count_saturated
 from tenmin.checks._kernels.filters import (
     decimate,
@@ -25,6 +25,7 @@ from tenmin.checks._kernels.moments import (
     suppressed,
 )
 from tenmin.checks._kernels.probe import high_pass, triangle, watch_raw, watch_spikes
+from tenmin.checks._kernels.ranks import run_quantiles, run_spread, sorted_spread
 from tenmin.checks._kernels.warm import warm
 
 __all__ = [
@@ -43,11 +44,15 @@ __all__ = [
     "page_hinkley",
     "project",
     "quantiles",
+    "run_quantiles",
+    "run_spread",
     "settle_sosfilt",
     "smooth",
     "smooth_spread",
+    "sorted_spread",
     "sosfilt",
     "spread",
+    "steep",
     "suppressed",
     "total",
     "triangle",

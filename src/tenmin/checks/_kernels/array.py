@@ -135,3 +135,20 @@ def windowed(samples: NDArray, at: int, mean: NDArray, window: NDArray, out: NDA
             row = out[c]
             for i in range(start, stop):
                 row[at + i] = (samples[i, c] - mean[c]) * window[at + i]
+
+
+@compiled()
+def steep(samples: NDArray, limit: NDArray, counts: NDArray) -> None:
+    """Count the differences of neighbouring samples beyond a limit.
+
+    Parameters
+    ----------
+    samples : ndarray, (n_samples, n_channels), float64
+    limit : ndarray, (n_channels,), float64
+    counts : ndarray, (n_channels,), int64
+        Counted up; NaN is never beyond.
+    """
+    for i in range(1, samples.shape[0]):
+        row, before = samples[i], samples[i - 1]
+        for c in range(row.size):
+            counts[c] += abs(row[c] - before[c]) > limit[c]

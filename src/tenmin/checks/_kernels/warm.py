@@ -17,6 +17,7 @@ from tenmin.checks._kernels.moments import (
     smooth,
     suppressed,
 )
+from tenmin.checks._kernels.ranks import run_quantiles, run_spread, sorted_spread
 from tenmin.ring import COMMON_DTYPES
 
 
@@ -75,8 +76,11 @@ def _warm_slow(samples: np.ndarray) -> None:
     """What sees microvolts at a low rate."""
     row, whole = np.zeros(1), np.zeros(1, np.int64)
     array.median(row, 1, 0.0, 1.0, np.zeros(2))
-    array.total(np.zeros((2, 2))[:, :1], row.copy())
-    array.windowed(np.zeros((2, 2))[:, :1], 0, row, np.zeros(2), np.zeros((1, 2)))
+    for cut in (np.zeros((2, 1)), np.zeros((2, 2))[:, :1]):  # whole, and a part of the channels
+        array.total(cut, row.copy())
+        array.steep(cut, row, whole.copy())
+        for rows in (np.zeros((1, 2)), np.zeros((1, 2), np.float32)):
+            array.windowed(cut, 0, row, np.zeros(2), rows)
     filters.decimate(samples, np.zeros(3), np.zeros((3, 1)), 0, 3, np.zeros((2, 1)))
     quantiles(np.zeros((4, 1), np.uint32), whole, 0.5, row)
     spread(np.zeros((4, 1), np.uint32), whole, row, row.copy())
@@ -87,3 +91,7 @@ def _warm_slow(samples: np.ndarray) -> None:
     suppressed(samples, 0.1, 1.0, row, row.copy(), whole)
     page_hinkley(samples, 0.0, 0.0, 1.0, row, whole)
     comoments(samples, row, whole, whole.copy(), np.zeros((1, 5)))
+    ranks, lengths = np.zeros((1, 2), np.float32), np.full((1, 1), 2)
+    sorted_spread(ranks, row)
+    run_quantiles(ranks[None], np.zeros((1, 1)), lengths, row, row[None])
+    run_spread(ranks[None], np.zeros((1, 1)), lengths, row, row.copy())
