@@ -3,10 +3,11 @@ import pytest
 from scipy import signal
 
 from tenmin.checks.drift import Drift, rails
+from tenmin.checks.parameters import shipped
+from tenmin.checks.setting import Setting
 from tests.checks.formulas import fed, formula, gap
 from tests.checks.seconds import second_of
 from tests.checks.signals import RATE, eeg, noise
-from tests.checks.test_robust import robust_sigma
 
 
 def ramp(slope, seconds, start=0.0):
@@ -18,6 +19,34 @@ def codes(check, signal_uv):
     p = check.parameters
     values = np.array([m.values[0] for m in fed(check, signal_uv)])
     return np.where(np.isnan(values), -1, (values > p.warn.on) + (values > p.fail.on) * 1)
+
+
+@pytest.mark.parametrize(("corner", "judged"), [("300", False), ("0.01", True), ("none", True)])
+def test_only_amplifiers_that_pass_a_drift_are_judged(corner, judged):
+    stream, told = eeg(2, facts={"highpass_hz": corner}), shipped()["drift"]
+    assert Drift.fit(stream, told, Setting()) is (told if judged else None)
+
+
+def test_the_high_pass_may_be_a_fact_of_the_rig():
+    setting = Setting(facts={"ephys.hw_highpass_hz": 0.5})
+    assert Drift.fit(eeg(2), shipped()["drift"], setting) is None
+
+
+def test_slow_waves_do_not_make_their_own_unit_small():
+    t = np.arange(60_000)[:, None] / RATE
+    x = 20 * np.sin(2 * np.pi * (1.1 * t + np.linspace(0, 1, 8))) + 300.0 * (t > 45)
+    found = fed(formula(Drift, eeg(8, range_counts=None)), x)[-1].values
+    sections = signal.butter(2, (1, 40), "band", fs=RATE, output="sos")
+    band = signal.sosfilt(sections, x[:45_000], axis=0)[20_000:]
+    sigma = 1.4826 * np.median(np.abs(band), axis=0)
+    expected = 300.0 * (1 - np.exp(-1.5)) / sigma
+    np.testing.assert_allclose(found, expected, rtol=0.05)
+
+
+def test_what_rounding_hides_is_no_unit_of_a_drift():
+    stream = eeg(8, range_counts=None)  # of 0.01 microvolts a count
+    x = np.repeat(np.where(np.arange(60_000) < 40_000, 0.0, 0.01)[:, None], 8, axis=1)
+    assert fed(formula(Drift, stream), x)[-1].values.max() < 4.0
 
 
 def test_the_mean_is_scipys_recursion():
@@ -45,7 +74,7 @@ def test_the_value_is_the_distance_from_t0_in_robust_sigma():
     found = fed(check, x[40_000:])[-1].values
     sections = signal.butter(2, (1, 40), "band", fs=RATE, output="sos")
     seconds = signal.sosfilt(sections, x, axis=0)[-10_000:].reshape(10, 1000, 8)[:, ::8]
-    sigma = np.median([robust_sigma(s) for s in seconds], axis=0)
+    sigma = 1.4826 * np.median([np.median(np.abs(s), axis=0) for s in seconds], axis=0)
     np.testing.assert_allclose(found, np.abs(check.mean - start) / sigma, rtol=1e-3)
     assert found == pytest.approx(60 / sigma, rel=0.1)
 

@@ -175,6 +175,13 @@ def test_an_event_that_tells_no_step_leaves_the_access_unknown(value):
     assert levels(check, BEGAN_NS * 1e-9 + 9.0)["access"] == UNKNOWN
 
 
+def test_of_a_blocks_events_only_test_pulses_are_kept():
+    peers = Peers()
+    peers.happened("comment", "-5", BEGAN_NS, 0.0)
+    peers.happened("test_pulse", "-5", BEGAN_NS, STEP_S)
+    assert peers.test_pulses == [announced("-5", BEGAN_NS, STEP_S)]
+
+
 @pytest.mark.parametrize("value", ["-5", "-5 mV", " -5.0mV"])
 def test_the_step_of_an_event_is_in_millivolts(value):
     assert announced(value, 0, 0.02).step_mv == -5.0

@@ -10,8 +10,10 @@ import numpy as np
 from tenmin.checks.amplitude import Recent
 from tenmin.checks.bands import Band
 from tenmin.checks.parameters import Parameters
-from tenmin.checks.robust import robust_sigma
+from tenmin.checks.pops import rounding_of
+from tenmin.checks.robust import MAD_TO_SIGMA
 from tenmin.checks.second import Scaling, Second
+from tenmin.checks.setting import Setting
 from tenmin.checks.unit import Measured, Shared
 from tenmin.stream import Stream
 
@@ -24,9 +26,10 @@ STRIDE_HZ = 125.0  # what lies below 40 Hz needs no more samples for its SD
 class Drift:
     """Q13a: how far the mean has moved since t0, in robust SD between 1 and 40 Hz.
 
-    The mean has a time constant of 10 s. Before t0 the distance is from the first value that can
-    be trusted. A drift beyond half of the range counts as just beyond FAIL, a rail that will be
-    reached within two minutes as just beyond WARN.
+    The mean has a time constant of 10 s, and so tells nothing where the amplifier's own high-pass
+    leaves less than that. Before t0 the distance is from the first value that can be trusted. What
+    rounding to codes hides is no unit of a distance. A drift beyond half of the range counts as
+    just beyond FAIL, a rail that will be reached within two minutes as just beyond WARN.
 
     Attributes
     ----------
@@ -49,8 +52,19 @@ class Drift:
         self._past: deque[np.ndarray] = deque(maxlen=int(self._settle_s) + 1)
         self._band = Band(c, (SIGMA_HZ[0], min(SIGMA_HZ[1], 0.45 * stream.rate_hz)))
         self._sigma = Recent(SIGMA_S, least=3)
+        self._rounding = rounding_of(stream)
         self._low, self._high = rails(stream)
         self.to_rail_s = np.full(c, np.nan)
+
+    @classmethod
+    def fit(cls, stream: Stream, parameters: Parameters, setting: Setting) -> Parameters | None:
+        """Only amplifiers that pass what the mean follows: those without a high-pass above it."""
+        told = stream.facts.get("highpass_hz", setting.facts.get("ephys.hw_highpass_hz"))
+        try:
+            corner = float(told)  # type: ignore[arg-type]
+        except (TypeError, ValueError):  # "none", or nobody told
+            return parameters
+        return parameters if corner < 1.0 / (math.tau * parameters["tau_s"]) else None
 
     def anchor(self) -> None:
         """From here the drift is counted."""
@@ -68,7 +82,7 @@ class Drift:
             self._past.clear()
         self._next, self._bridging = second.number + 1, False
         self._smooth(second)
-        sigma = self._sigma.median(self._spread(second))
+        sigma = np.maximum(self._sigma.median(self._spread(second)), self._rounding)
         known = self._age >= self._settle_s
         self._start = np.where(known & np.isnan(self._start), self.mean, self._start)
         drift = np.abs(self.mean - self._start)
@@ -90,8 +104,12 @@ class Drift:
         self._past.append(self.mean)
 
     def _spread(self, second: Second) -> np.ndarray:
+        """Robust SD of the second's band about zero: its own median would follow what is slow."""
         stride = max(1, int(second.rate_hz // STRIDE_HZ))
-        return robust_sigma(self._band.filter(second)[::stride])
+        rows = np.abs(self._band.filter(second)[::stride].T.astype(np.float32, order="C"))
+        rows.sort(axis=1)
+        n = rows.shape[1]
+        return MAD_TO_SIGMA * 0.5 * (rows[:, (n - 1) // 2].astype(np.float64) + rows[:, n // 2])
 
     def _raised(self, values: np.ndarray, drift: np.ndarray) -> np.ndarray:
         p = self.parameters

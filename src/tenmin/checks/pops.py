@@ -57,9 +57,7 @@ class Pop:
 
     def __init__(self, stream: Stream, parameters: Parameters, shared: Shared) -> None:
         self.parameters, self.stream = parameters, stream
-        factor = np.abs(Scaling.of(stream).factor)
-        exact = np.dtype(stream.dtype).kind not in "iu"
-        self._rounding = np.zeros_like(factor) if exact else ROUNDING * factor
+        self._rounding = rounding_of(stream)
         self._sigma, self._change = (Recent(SIGMA_S, least=3) for _ in range(2))
         self._counts: deque[tuple[int, np.ndarray]] = deque()
         self.events: deque[Event] = deque(maxlen=N_EVENTS)
@@ -110,6 +108,12 @@ class Pop:
         while self._counts[0][0] <= number - COUNTED_S:
             self._counts.popleft()
         return np.sum([n for _, n in self._counts], axis=0)
+
+
+def rounding_of(stream: Stream) -> np.ndarray:
+    """SD of what rounding to codes adds to each channel, microvolts, (n_channels,)."""
+    factor = np.abs(Scaling.of(stream).factor)
+    return ROUNDING * factor if np.dtype(stream.dtype).kind in "iu" else np.zeros_like(factor)
 
 
 class Steps:
