@@ -276,6 +276,9 @@ class Watcher:
             self._anchor = message
             for watched in self.streams.values():
                 watched.anchor(message)
+        elif message.type == "happened":
+            told = message.value, message.onset_host_ns, message.duration_s
+            self._setting.peers.happened(message.code, *told)
 
     def _look(self) -> None:
         if not self._watching:

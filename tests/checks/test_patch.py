@@ -5,7 +5,15 @@ from scipy import signal
 
 from tenmin.checks.membrane import Membrane
 from tenmin.checks.parameters import shipped
-from tenmin.checks.patch import Access, Leak, PatchNoise, Resting, entered, recording_noise
+from tenmin.checks.patch import (
+    Access,
+    Leak,
+    PatchNoise,
+    Potential,
+    Resting,
+    entered,
+    recording_noise,
+)
 from tenmin.checks.setting import Setting
 from tenmin.checks.spectrum import Spectra
 from tenmin.checks.unit import Shared, Unit
@@ -232,3 +240,12 @@ def test_noise_after_a_gap_begins_with_a_settled_filter():
     for index, level in ((0, -70e3), (50_000, 30e3)):
         check.feed(Piece(index, index, np.full((4000, 1), level), None, 0, 0))
     assert check.verdict(0.0).value == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize(("mv", "level"), [(-70.0, OK), (-35.0, FAIL)])
+def test_a_depolarised_cell_fails(mv, level):
+    unit = Unit(
+        Potential(VOLTAGE, P["resting_potential"], shared()), VOLTAGE, P["resting_potential"]
+    )
+    unit.step(second_of(np.full((1000, 1), mv * 1e3), 1000.0, number=0))
+    assert unit.verdict().level == level

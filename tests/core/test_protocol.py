@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from tenmin import protocol
+from tenmin.checks.parameters import shipped
 from tenmin.dictionary import KINDS
 from tenmin.errors import UnknownName
 from tenmin.protocol import describe, load, protocol_ids
@@ -217,6 +218,12 @@ def test_the_words_for_closed_eyes_differ_only_in_the_sentence_about_the_eyes():
 def test_patch_ends_the_window_when_the_cell_is_lost():
     ends = {rule.check: rule.for_s for rule in load("patch").rules if rule.then == "end"}
     assert ends == {"access_change": 0, "seal": 0, "resting_potential": 30}
+
+
+@ALL
+def test_a_rule_asks_a_check_that_there_is(name):
+    asked = {rule.check for rule in load(name).rules}
+    assert asked <= {*shipped().checks, "alive", "condition"}
 
 
 @ALL

@@ -21,7 +21,7 @@ from tenmin.checks.lattice import GAP, Lattice
 from tenmin.checks.muscle import Muscle
 from tenmin.checks.neighbours import Correlation
 from tenmin.checks.parameters import Parameters
-from tenmin.checks.patch import Leak, Resting
+from tenmin.checks.patch import Leak, Potential, Resting
 from tenmin.checks.pops import Pop
 from tenmin.checks.second import Second
 from tenmin.checks.setting import Setting
@@ -45,7 +45,7 @@ OF_KIND: dict[str, tuple[type[Any], ...]] = {
         *(Blinks, FewBlinks, Eyes),
     ),
     "ieeg": (*EVERY, Loud),
-    "patch": (Saturation, Leak, Resting, Units),
+    "patch": (Saturation, Leak, Resting, Potential, Units),
 }
 MOST_DUE = 2  # seconds that wait to be judged; then the next piece waits for them
 

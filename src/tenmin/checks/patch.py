@@ -158,6 +158,27 @@ class Resting:
         return Measured(np.abs(median - self._first) * self._factors)
 
 
+class Potential:
+    """A.7: the resting potential itself, the median of a second, mV."""
+
+    name = "resting_potential"
+
+    @classmethod
+    def fit(cls, stream: Stream, parameters: Parameters, setting: Setting) -> Parameters | None:
+        """It does not apply where nothing is a potential."""
+        return parameters if np.isfinite(potentials(stream)).any() else None
+
+    def __init__(self, stream: Stream, parameters: Parameters, shared: Shared) -> None:
+        self._factors = potentials(stream) * of_second(stream)
+        self.about = np.isfinite(self._factors)
+
+    def measure(self, second: Second) -> Measured:
+        """The potential; unknown in channels that are none, and in seconds that are not whole."""
+        if not second.whole or not len(second.samples):
+            return Measured(np.full(len(self._factors), np.nan))
+        return Measured(np.median(second.samples, axis=0) * self._factors)
+
+
 def recording_noise(
     voltage_mv: np.ndarray, rate_hz: float, parameters: ParameterSet
 ) -> tuple[float, float]:

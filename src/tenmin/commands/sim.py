@@ -12,8 +12,8 @@ from tenmin.commands.console import Console
 
 # What the shipped simulators know; docs/how-to/rehearse-with-simulators.md says what each does.
 FAULTS = (
-    "gap@T:N stall@T:S disconnect@T:S burst@T:S duplicate@T:N reorder@T:N drift:PPM bend@T:PPM jitter:MS "
-    "dead@T:CHANNEL saturate@T:CHANNEL nan@T:CHANNEL flat@T:CHANNEL:S clip@T:CHANNEL:S "
+    "gap@T:N stall@T:S disconnect@T:S burst@T:S duplicate@T:N reorder@T:N drift:PPM bend@T:PPM "
+    "jitter:MS dead@T:CHANNEL saturate@T:CHANNEL nan@T:CHANNEL flat@T:CHANNEL:S clip@T:CHANNEL:S "
     "pop@T:CHANNEL:SIGMA white@T:CHANNEL high_impedance@T:CHANNEL bridge@T:CHANNEL:CHANNEL "
     "outside@T:N line@T:DB hum@T:DB:S muscle@T:S blink@T eyes_closed@T:S sem@T:S drowsy@T:S "
     "quiet@T:S active@T:S run@T:S exposure@T:PERCENT shift@T:UM focus@T:UM overexpose@T:S "
