@@ -93,5 +93,6 @@ def _warm_slow(samples: np.ndarray) -> None:
     comoments(samples, row, whole, whole.copy(), np.zeros((1, 5)))
     ranks, lengths = np.zeros((1, 2), np.float32), np.full((1, 1), 2)
     sorted_spread(ranks, row)
-    run_quantiles(ranks[None], np.zeros((1, 1)), lengths, row, row[None])
-    run_spread(ranks[None], np.zeros((1, 1)), lengths, row, row.copy())
+    runs = ranks[None], np.zeros((1, 1)), lengths
+    run_quantiles(*runs, row, np.zeros((1, 1, 2), np.int64), row[None])
+    run_spread(*runs, np.zeros((2, 1, 2), np.int64), row, row.copy())
