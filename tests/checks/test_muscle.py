@@ -6,7 +6,7 @@ from tenmin.checks.lattice import MUSCLE
 from tenmin.checks.muscle import Baseline, Muscle
 from tenmin.checks.parameters import shipped
 from tenmin.verdict import UNKNOWN, WARN
-from tests.checks.formulas import fed, formula, gap
+from tests.checks.formulas import fed, formula, gap, smooth_noise
 from tests.checks.signals import RATE, bank_of, eeg, noise, verdict_of
 
 BURSTS = ((20.3, 0.8), (23.15, 0.5), (27.0, 1.4), (31.45, 0.25), (36.6, 2.0))
@@ -133,6 +133,22 @@ def test_the_mask_of_channels_that_share_a_field_is_that_of_the_divided_sum():
     beyond = chain(x, 15, limit=4 * np.sqrt(spread))[15_000:].reshape(-1, 100).any(axis=1)
     assert beyond.sum() > 30
     assert (masks(x)[0] == beyond).mean() >= 0.99
+
+
+def popped_at(at_s):
+    """Muscle bits by second after t0 = 15 s of a bank that saw a step in channel 2."""
+    x = smooth_noise(22) + 0.1 * noise(22)
+    x[round(at_s * RATE) :, 2] += 300.0
+    bits = bank_of(x, t0=15_000).lattice.bits() & MUSCLE
+    return (bits != 0).any(axis=1).reshape(-1, 10).any(axis=1)
+
+
+def test_a_pop_of_one_channel_is_no_muscle_of_all():
+    assert not popped_at(18.42).any()
+
+
+def test_a_pop_that_is_told_late_leaves_nothing_to_the_second_after_it():
+    assert not popped_at(18.91)[4:].any()
 
 
 def test_a_louder_channel_alone_is_weighed_by_the_root_of_the_channels():

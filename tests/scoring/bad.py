@@ -20,6 +20,8 @@ PROBE_SECONDS, PROBE_CHANNELS = 48.0, 64
 CLEAN_SECONDS, CLEAN_CHANNELS = 300.0, 16
 CLEAN_RANGE_UV = 500.0  # of an amplifier with a high-pass
 SETTLE_S = 60.0  # before the block, without faults
+PAD_S = 30.0  # after the block; science.md 0.2
+SETTLING_S = 0.1  # masked after a gap; science.md B.6b has the oracle do the same
 SITES = 8  # outside of the brain, at the end of the shank
 REAL = "Cyton 2016, Muse"
 
@@ -110,12 +112,13 @@ def play_clean(seed: int) -> dict[str, float]:
     """Five minutes with two gaps, movement on most channels at times, and one dead channel.
 
     A second is clean by the vocabulary when nothing is missing in it and four fifths of the
-    channels that are not bad are free of faults in it.
+    channels that are not bad are free of faults in it. After a gap filters settle, which counts as
+    one.
     """
     require("eeg", "flat", "saturation")
     rng = np.random.default_rng((seed, 7))
     rate_hz = signals.EEG_HZ
-    whole = signals.eeg(rng, SETTLE_S + CLEAN_SECONDS, CLEAN_CHANNELS)
+    whole = signals.eeg(rng, SETTLE_S + CLEAN_SECONDS + PAD_S, CLEAN_CHANNELS)
     t0 = round(SETTLE_S * rate_hz)
     samples = whole[t0:]
     n_seconds = int(CLEAN_SECONDS)
@@ -131,7 +134,8 @@ def play_clean(seed: int) -> dict[str, float]:
         first, length = onset + rng.uniform(0, 20), rng.uniform(0.2, 3.0)
         a, b = round(first * rate_hz), round((first + length) * rate_hz)
         keep[t0 + a : t0 + b] = False
-        spoilt[a // round(rate_hz) : (b - 1) // round(rate_hz) + 1] = True
+        settled = b + round(SETTLING_S * rate_hz)
+        spoilt[a // round(rate_hz) : (settled - 1) // round(rate_hz) + 1] = True
     stream = signals.eeg_stream(CLEAN_CHANNELS, range_uv=CLEAN_RANGE_UV)
     counts = signals.eeg_counts(whole, CLEAN_RANGE_UV)
     chunks = chunks_of(counts[keep], rate_hz, rng, index=np.arange(len(counts))[keep])

@@ -53,9 +53,9 @@ def _rows(
     if scipy is not None:
         batch(scipy, samples, stream.rate_hz, stream)
     for turn in range(rounds):
-        ours[turn] = _cpu(lambda: bank.seconds(seconds)) / seconds
+        ours[turn] = cpu(lambda: bank.seconds(seconds)) / seconds
         if scipy is not None:
-            theirs[turn] = _cpu(lambda: batch(scipy, samples, stream.rate_hz, stream))
+            theirs[turn] = cpu(lambda: batch(scipy, samples, stream.rate_hz, stream))
     names = ", ".join(unit.parameters.name for unit in bank.bank.units)
     what = f"all checks of {size}"
     share = Row("checks", what, CORE, Spread.of(100 * ours), gate=gate, note=names)
@@ -71,7 +71,8 @@ def _rows(
     return [share, made]
 
 
-def _cpu(work: Callable[[], None]) -> float:
+def cpu(work: Callable[[], None]) -> float:
+    """Seconds of the processor that some work takes."""
     began = time.process_time()
     work()
     return time.process_time() - began

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tenmin.bench import banks
+from tenmin.bench import bands, banks
 from tenmin.bench.rounds import compare, interleave
 from tenmin.bench.rows import Row
 from tenmin.bench.setting import CHUNK_S, PROBE_HZ, Setting, probe, signal
@@ -36,4 +36,4 @@ def rows(setting: Setting) -> list[Row]:
 
     taken = interleave({"ours": ours, "numpy": batch}, setting.rounds)
     what = "clipped samples of one chunk of 384 ch × 10 ms"
-    return [*compare("checks", what, taken, "ours"), *banks.rows(setting)]
+    return [*compare("checks", what, taken, "ours"), *bands.rows(setting), *banks.rows(setting)]

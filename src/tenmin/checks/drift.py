@@ -8,7 +8,6 @@ from collections import deque
 import numpy as np
 
 from tenmin.checks.amplitude import Recent
-from tenmin.checks.bands import Band
 from tenmin.checks.parameters import Parameters
 from tenmin.checks.pops import rounding_of
 from tenmin.checks.robust import MAD_TO_SIGMA
@@ -50,7 +49,8 @@ class Drift:
         self._age = np.zeros(c)
         self._settle_s = SETTLE_TAUS * parameters["tau_s"]
         self._past: deque[np.ndarray] = deque(maxlen=int(self._settle_s) + 1)
-        self._band = Band(c, (SIGMA_HZ[0], min(SIGMA_HZ[1], 0.45 * stream.rate_hz)))
+        top = min(SIGMA_HZ[1], 0.45 * stream.rate_hz)
+        self._band = shared.bands.band(c, (SIGMA_HZ[0], top))
         self._sigma = Recent(SIGMA_S, least=3)
         self._rounding = rounding_of(stream)
         self._low, self._high = rails(stream)

@@ -6,9 +6,7 @@ import math
 
 import numpy as np
 
-from tenmin.checks.bands import Band
 from tenmin.checks.parameters import Parameters
-from tenmin.checks.robust import robust_sigma
 from tenmin.checks.second import Second
 from tenmin.checks.unit import Measured, Shared
 from tenmin.stream import Stream
@@ -121,7 +119,7 @@ class Flat:
         self._codes = parameters["peak_to_peak_lsb"] if dtype.kind in "iu" else 0.0
         self._runs = dtype.itemsize >= 2 and self._run >= 2
         corners = 1.0, min(40.0, 0.45 * stream.rate_hz)
-        self._band = Band(stream.n_channels, corners) if self.eeg else None
+        self._band = shared.bands.band(stream.n_channels, corners) if self.eeg else None
 
     def measure(self, second: Second) -> Measured:
         """Which channels are flat, and in which bins."""
@@ -147,5 +145,5 @@ class Flat:
 
     def _sigma(self, second: Second) -> np.ndarray:
         if self._band is not None:
-            return robust_sigma(self._band.filter(second))
+            return self._band.ranked(second).sigma()
         return second.sigma if np.isfinite(second.sigma).any() else second.spread

@@ -43,16 +43,19 @@ class Latch:
         self.threshold = threshold
         self.on = np.zeros(n, bool)
         self._held = np.zeros((threshold.m_on, n), bool)
+        self._oldest = 0
         self._over = np.zeros(n, np.int64)
 
     def step(self, values: np.ndarray) -> np.ndarray:
         """Take the values of a tick, (n,); NaN is neither beyond nor over. Returns `on`."""
         t = self.threshold
-        sign = -1.0 if t.below else 1.0
-        beyond, over = sign * values > sign * t.on, sign * values <= sign * t.off
-        self._held = np.roll(self._held, 1, axis=0)
-        self._held[0] = beyond
-        self._over = np.where(over, self._over + 1, 0)
+        beyond, over = values > t.on, values <= t.off
+        if t.below:
+            beyond, over = values < t.on, values >= t.off
+        self._held[self._oldest] = beyond
+        self._oldest = (self._oldest + 1) % t.m_on
+        self._over += 1
+        self._over *= over
         self.on |= self._held.sum(axis=0) >= t.n_on
         self.on &= self._over < t.n_off
         return self.on

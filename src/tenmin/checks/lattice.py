@@ -61,6 +61,20 @@ class Masks:
         if self.before is not None:
             self.before |= bits
 
+    def has(self, bits: int, ringing: int = 0) -> np.ndarray:
+        """Channels with one of the bits now or in the last bins before, (n_channels,), bool.
+
+        Parameters
+        ----------
+        bits : int
+        ringing : int
+            Number of bins for which what they mark is still seen.
+        """
+        found = np.zeros(1, bool) if self.now is None else ((self.now & bits) != 0).any(axis=0)
+        if self.before is not None and ringing:
+            found = found | ((self.before[-ringing:] & bits) != 0).any(axis=0)
+        return found
+
     def restart(self) -> None:
         """What comes next does not follow what came before."""
         self.now = self.before = self._number = None

@@ -10,6 +10,7 @@ from tenmin.checks import _kernels
 from tenmin.checks.bands import Band
 from tenmin.checks.coefficients import butterworth
 from tenmin.checks.grid import BINS_PER_S
+from tenmin.checks.lattice import CLIP, FLAT, POP
 from tenmin.checks.parameters import Parameters
 from tenmin.checks.second import Second
 from tenmin.checks.setting import Setting
@@ -19,6 +20,8 @@ from tenmin.stream import Stream
 ORDER = 4  # of the band
 ENVELOPE_HZ = 30.0  # the width of the band: what remains of |x| below it is the envelope
 RECTIFIED = np.pi / 2  # the mean of |sin| is 2 / pi of the amplitude
+LEFT_OUT = FLAT | CLIP | POP  # a step holds all frequencies
+RINGING_BINS = 2  # of band and envelope after it
 COMOMENTS_HZ = 100.0  # of the envelopes: they hold little above, and moments know no aliases
 
 
@@ -28,6 +31,8 @@ class Muscle:
     The sum of z over C channels is divided by sqrt(C), which makes its SD 1 where channels are
     independent, and by the SD that it has in the settle period where that is more: electrodes
     share a field. See docs/decisions/0028-muscle-in-a-shared-field.md.
+
+    A channel that popped, clipped or was flat is left out for that second.
 
     The bits stand in the bins of 0.1 s in which the sum is beyond the limit, so good stretches
     shorter than that, MNE's shortest, are filled by the bins themselves.
@@ -50,6 +55,8 @@ class Muscle:
         self._band = Band(stream.n_channels, corners, order=ORDER)
         self._envelope = Band(stream.n_channels, ENVELOPE_HZ, "low")
         self._baseline = Baseline(stream.n_channels, p["baseline_s"])
+        self._masks = shared.masks
+        self._left_out = np.zeros(stream.n_channels, bool)
         self._state: np.ndarray | None = None
         self._next: int | None = None
 
@@ -77,6 +84,7 @@ class Muscle:
             return Measured(unknown)
         rectified = RECTIFIED * np.abs(self._band.filter(second))
         envelope = self._envelope.filter(replace(second, samples=rectified))
+        envelope = np.where(self._stepped(), np.nan, envelope)
         follows, self._next = self._next == second.number, second.number + 1
         if not follows:
             self._state = None
@@ -92,6 +100,15 @@ class Muscle:
         slots = np.arange(len(total)) * BINS_PER_S // len(total)
         bins = np.bincount(slots, total > limit, BINS_PER_S) > 0
         return Measured(np.where(known, total.max(), np.nan), bins[:, None] & known)
+
+    def _stepped(self) -> np.ndarray:
+        """Channels whose second holds a step or what rings after one, (n_channels,), bool."""
+        now = self._masks.has(LEFT_OUT)
+        found = self._masks.has(LEFT_OUT, RINGING_BINS)
+        if (found & ~now & ~self._left_out).any():
+            self._state = None  # told late, so that the step is in the smoothed sum
+        self._left_out = now
+        return found
 
     def _smoothed(self, total: np.ndarray, rate_hz: float) -> np.ndarray:
         sections = butterworth(2, self.parameters["smooth_hz"], "low", rate_hz)

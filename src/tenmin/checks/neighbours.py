@@ -70,7 +70,9 @@ class Correlation:
             return Measured(np.full(second.low.shape[1], np.nan))
         stride = max(1, int(second.rate_hz // p["rate_hz"]))
         band = self._band.filter(second)[::stride]
-        found = highest_correlations(np.where(self._spoilt(), np.nan, band), p["percentile"])
+        found = highest_correlations(
+            np.where(self._masks.has(MASKED, SETTLE_BINS), np.nan, band), p["percentile"]
+        )
         known = np.isfinite(found)
         if known.sum() < p["least_channels"]:
             known[:] = False
@@ -81,12 +83,6 @@ class Correlation:
         enough = known & (self._weights > self._least_weight)
         return Measured(np.where(enough, self._sum / np.where(enough, self._weights, 1.0), np.nan))
 
-    def _spoilt(self) -> np.ndarray | bool:
-        """Channels whose second is no window, (n_channels,)."""
-        now, before = self._masks.now, self._masks.before
-        spoilt = now is not None and _masked(now)
-        return spoilt if before is None else spoilt | _masked(before[-SETTLE_BINS:])
-
     def _count(self, number: int) -> None:
         """Count the newest window, now that all is known of it."""
         if self._newest is None:
@@ -94,15 +90,10 @@ class Correlation:
         before, (of, found) = self._masks.before, self._newest
         self._newest = None
         if before is not None and of == number - 1:
-            found = np.where(_masked(before), np.nan, found)
+            found = np.where(((before & MASKED) != 0).any(axis=0), np.nan, found)
         self.n += np.isfinite(found)
         if self.parameters.warn is not None:
             self.low += found < self.parameters.warn.on
-
-
-def _masked(bits: np.ndarray) -> np.ndarray:
-    on: np.ndarray = ((bits & MASKED) != 0).any(axis=0)
-    return on
 
 
 def highest_correlations(samples: np.ndarray, percentile: float) -> np.ndarray:

@@ -124,11 +124,12 @@ class Decimated:
         self.factor = max(1, round(stream.rate_hz / (3.0 * SLOW_HZ)))
         self.rate_hz = stream.rate_hz / (3.0 * self.factor)
         self.scaling = scaling
-        self._taps = coefficients.third_band()
-        self._sums: np.ndarray = np.zeros((3, c), sum_dtype(np.dtype(stream.dtype)))
+        self._taps = coefficients.third_band() / self.factor**2
+        dtype = sum_dtype(np.dtype(stream.dtype))
+        self._sums: np.ndarray = np.zeros((3, c), dtype)
         self._phase = self._fed = 0
-        self._history = np.zeros((len(self._taps), c))
-        self._middle = np.empty((0, c))
+        self._history: np.ndarray = np.zeros((len(self._taps), c), dtype)
+        self._middle: np.ndarray = np.empty((0, c), dtype)
         self._out = np.empty((0, c))
         self._kept = 0
 
@@ -136,14 +137,15 @@ class Decimated:
         """Go on as if `row` had been there for ever."""
         k, p = self.factor, self._phase
         weights = p, p * (p + 1) // 2, k * (k - 1) // 2
-        self._sums[:] = np.multiply.outer(weights, row.astype(self._sums.dtype))
-        self._history[:] = row
+        value = row.astype(self._sums.dtype)
+        self._sums[:] = np.multiply.outer(np.array(weights, value.dtype), value)
+        self._history[:] = k * k * value
 
     def take(self, samples: np.ndarray) -> None:
         """Decimate; the state goes on."""
         n = len(samples) // self.factor + 1
         if len(self._middle) < n:
-            self._middle = np.empty((n, samples.shape[1]))
+            self._middle = np.empty((n, samples.shape[1]), self._sums.dtype)
         self._phase, filled = _kernels.triangle(
             samples, self.factor, self._phase, self._sums, self._middle
         )

@@ -89,7 +89,8 @@ class Window:
         self._bases = np.empty((n, 0))
         self._lengths = np.zeros((n, 0), np.int64)
         self._number: int | None = None
-        self._middle, self._quartiles = np.empty((2, 0)), np.empty((2, 0))
+        self._found = np.empty((2, 0))  # what was asked last, and where: a start for the next time
+        self._places = np.empty((2, 0, 2 * n), np.int64)
 
     def add(self, number: int, ranked: Ranked, counts: np.ndarray) -> None:
         """Take second `number`; only of channels that count, (n_channels,), bool."""
@@ -120,21 +121,22 @@ class Window:
         if before.shape[1] == shape[0]:
             self._runs[:, :, : before.shape[2]] = before
             return
-        self._middle, self._quartiles = np.full((2, 2, shape[0]), np.nan)
+        self._found = np.full((2, shape[0]), np.nan)
+        self._places = np.zeros((2, shape[0], 2 * self.n), np.int64)
         self._bases = np.zeros((self.n, shape[0]))
         self._lengths = np.zeros((self.n, shape[0]), np.int64)
 
     def sigma(self) -> np.ndarray:
         """1.4826 times the median distance from the median, (n_channels,)."""
-        middle, found = self._middle
-        _kernels.run_spread(self._runs, self._bases, self._lengths, middle, found)
-        return MAD_TO_SIGMA * self._known(found)
+        runs = self._runs, self._bases, self._lengths
+        _kernels.run_spread(*runs, self._places, *self._found)
+        return MAD_TO_SIGMA * self._known(self._found[1])
 
     def range(self) -> np.ndarray:
         """0.7413 times the distance of the quartiles, (n_channels,)."""
-        found = self._quartiles
-        _kernels.run_quantiles(self._runs, self._bases, self._lengths, QUARTILES, found)
-        return IQR_TO_SIGMA * self._known(found[1] - found[0])
+        runs = self._runs, self._bases, self._lengths
+        _kernels.run_quantiles(*runs, QUARTILES, self._places, self._found)
+        return IQR_TO_SIGMA * self._known(self._found[1] - self._found[0])
 
     def _known(self, found: np.ndarray) -> np.ndarray:
         return np.where((self._lengths > 0).sum(axis=0) >= self.least, found, np.nan)

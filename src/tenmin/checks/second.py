@@ -96,6 +96,24 @@ class Scaling:
         return cls(factor, stream.offset * to_micro)
 
 
+def of_samples(samples: np.ndarray, rate_hz: float, number: int) -> Second:
+    """A whole second of which nothing but its samples, (m, c), microvolts, is known."""
+    c = samples.shape[1]
+    return Second(
+        number=number,
+        index=round(number * rate_hz),
+        n=len(samples),
+        missing=0,
+        gaps=np.zeros(BINS_PER_S, bool),
+        samples=samples,
+        rate_hz=rate_hz,
+        sigma=np.full(c, np.nan),
+        crossings=np.zeros(c, np.int64),
+        piece=samples[:0],
+        **empty_bins(c),
+    )
+
+
 def empty_bins(n_channels: int) -> dict[str, np.ndarray]:
     """The arrays of a second in which nothing has come yet."""
     shape = BINS_PER_S, n_channels
@@ -107,4 +125,4 @@ def empty_bins(n_channels: int) -> dict[str, np.ndarray]:
     }
 
 
-__all__ = ["BINS_PER_S", "Grid", "Scaling", "Second", "empty_bins"]
+__all__ = ["BINS_PER_S", "Grid", "Scaling", "Second", "empty_bins", "of_samples"]

@@ -76,11 +76,11 @@ class Spectra:
             max(0, missing), axis=0
         )  # a rate that is no whole number
         pieces = [repeated, last.samples[max(0, -missing) :], second.samples]
-        window, wanted = np.hanning(n + 1)[:-1], self._wanted()
-        power = np.empty((int(wanted.sum()), second.samples.shape[1]))
+        window, wanted = np.hanning(n + 1)[:-1], np.flatnonzero(self._wanted())
+        power = np.empty((len(wanted), second.samples.shape[1]))
         for c in range(0, power.shape[1], TILE):
             tile = [piece[:, c : c + TILE] for piece in pieces]
-            power[:, c : c + TILE] = self._segment(tile, window)[:, wanted].T
+            power[:, c : c + TILE] = self._segment(tile, window, wanted).T
             if c % PART == PART - TILE:
                 yield
         power *= np.where(self._single()[wanted], 1.0, 2.0)[:, None]
@@ -88,8 +88,10 @@ class Spectra:
         self._power.append(power)
         self._run += 1
 
-    def _segment(self, pieces: list[np.ndarray], window: np.ndarray) -> np.ndarray:
-        """Squared magnitudes of the spectrum of a few channels, (n_channels, n // 2 + 1)."""
+    def _segment(
+        self, pieces: list[np.ndarray], window: np.ndarray, wanted: np.ndarray
+    ) -> np.ndarray:
+        """Squared magnitudes of some lines of a few channels, (n_channels, n_lines)."""
         shape = pieces[0].shape[1], len(window)
         if self._rows.shape != shape:
             self._rows = np.empty(shape)
@@ -100,7 +102,7 @@ class Spectra:
         for piece in pieces:
             _kernels.windowed(piece, at, mean, window, self._rows)
             at += len(piece)
-        lines = np.fft.rfft(self._rows, axis=1)
+        lines = np.fft.rfft(self._rows, axis=1)[:, wanted]
         found: np.ndarray = lines.real**2 + lines.imag**2
         return found
 

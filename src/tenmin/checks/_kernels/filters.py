@@ -103,8 +103,8 @@ def decimate(
     samples : ndarray, (n_samples, n_channels)
     taps : ndarray, (n_taps,), float64
         Symmetric, so that the delay is ``(n_taps - 1) / 2`` samples.
-    history : ndarray, (n_taps, n_channels), float64
-        The last samples, as a ring whose newest row is ``phase_row``; changed.
+    history : ndarray, (n_taps, n_channels), dtype of the samples
+        The last of them, as a ring whose newest row is ``phase_row``; changed.
     phase : int
         Samples fed so far, from which both the ring's row and the kept samples follow.
     factor : int
@@ -121,7 +121,7 @@ def decimate(
     for i in range(samples.shape[0]):
         at = phase % n_taps
         for c in range(samples.shape[1]):
-            history[at, c] = np.float64(samples[i, c])
+            history[at, c] = samples[i, c]
         phase += 1
         if phase % factor:
             continue

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 CLIPPED, RUN, LONGEST = range(3)
 MOST = 16_000
 CROSSED, ABOVE = range(2)  # rows of that of `watch_spikes`
-ROWS = 4
+ROWS, FIVE = 4, 5  # taken at a time; windows are mostly of ten
 
 
 def sum_dtype(dtype: np.dtype) -> type:
@@ -122,8 +122,8 @@ def triangle(samples: NDArray, factor: int, phase: int, sums: NDArray, out: NDAr
     sums : ndarray, (3, n_channels), int32 or float64
         Of the samples, of those sums, and of the samples with the weights of the window that
         begins, of the time before; changed. int32 holds integers of 16 bits.
-    out : ndarray, (n_samples // factor + 1, n_channels), float64
-        Changed. The gain is one at 0 Hz.
+    out : ndarray, (n_samples // factor + 1, n_channels), dtype of the sums
+        Changed. The gain is ``factor ** 2`` at 0 Hz.
 
     Returns
     -------
@@ -131,18 +131,40 @@ def triangle(samples: NDArray, factor: int, phase: int, sums: NDArray, out: NDAr
         The new phase, and how many rows of `out` were filled.
     """
     total, falling, rising = sums[0], sums[1], sums[2]
-    n_out, scale = 0, 1.0 / (factor * factor)
-    for i in range(samples.shape[0]):
-        row = samples[i]
-        for c in range(row.size):
-            total[c] += row[c]
-            falling[c] += total[c]  # the weight of a sample is how many are still to come
-        phase += 1
+    n, n_out, i = samples.shape[0], 0, 0
+    while i < n:
+        if min(n - i, factor - phase) >= FIVE:
+            p, q, r, s, t = (
+                samples[i], samples[i + 1], samples[i + 2], samples[i + 3], samples[i + 4]
+            )  # fmt: skip
+            for c in range(p.size):
+                so_far, weighed = total[c], falling[c]
+                so_far += p[c]
+                weighed += so_far  # the weight of a sample is how many are still to come
+                so_far += q[c]
+                weighed += so_far
+                so_far += r[c]
+                weighed += so_far
+                so_far += s[c]
+                weighed += so_far
+                so_far += t[c]
+                weighed += so_far
+                total[c] = so_far
+                falling[c] = weighed
+            i += FIVE
+            phase += FIVE
+        else:
+            p = samples[i]
+            for c in range(p.size):
+                total[c] += p[c]
+                falling[c] += total[c]
+            i += 1
+            phase += 1
         if phase == factor:
             filled = out[n_out]
-            for c in range(row.size):
-                filled[c] = (falling[c] + rising[c]) * scale
-            for c in range(row.size):
+            for c in range(filled.size):
+                filled[c] = falling[c] + rising[c]
+            for c in range(filled.size):
                 rising[c] = factor * total[c] - falling[c]
                 total[c] = 0
                 falling[c] = 0

@@ -11,7 +11,7 @@ from tenmin.ring import compiled
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FEW = 32  # samples that are sorted by insertion
+FEW = 64  # samples that are sorted by insertion
 LOPSIDED = 8
 
 
@@ -52,6 +52,12 @@ def sorted_spread(rows: NDArray, out: NDArray) -> None:
 
 
 @compiled()
+def _below(run: NDArray, at: int, step: int, shift: float, value: float, with_equals: bool) -> bool:
+    x = step * (np.float64(run[at]) - shift)
+    return bool(x < value or (with_equals and x == value))
+
+
+@compiled()
 def _split(
     run: NDArray,
     start: int,
@@ -59,18 +65,36 @@ def _split(
     shift: float,
     low: int,
     high: int,
+    near: int,
     value: float,
     with_equals: bool,
 ) -> int:
     """How many of ``step * (run[start + step * i] - shift)`` are below `value`, or equal to it.
 
-    They rise with i; the answer is known to lie in ``low … high``.
+    They rise with i; the answer is known to lie in ``low … high``. It is looked for around `near`
+    first, in ever longer strides: most of a run then need not be fetched from memory.
     """
+    at, stride = min(max(near, low), high), 1
+    if at < high and _below(run, start + step * at, step, shift, value, with_equals):
+        low = at + 1
+        while low + stride <= high:
+            at = low + stride - 1
+            if not _below(run, start + step * at, step, shift, value, with_equals):
+                high = at
+                break
+            low, stride = at + 1, 2 * stride
+    else:
+        high = at
+        while high - stride >= low:
+            at = high - stride
+            if _below(run, start + step * at, step, shift, value, with_equals):
+                low = at + 1
+                break
+            high, stride = at, 2 * stride
     n = high - low
     while n > 0:
         half = n >> 1
-        x = step * (np.float64(run[start + step * (low + half)]) - shift)
-        under = x < value or (with_equals and x == value)  # as values: a jump is a guess each time
+        under = _below(run, start + step * (low + half), step, shift, value, with_equals)
         low = low + half + 1 if under else low
         n = n - half - 1 if under else half
     return low
@@ -110,6 +134,7 @@ def _rank(
     k: int,
     guess: float,
     scratch: NDArray,
+    cuts: NDArray,
 ) -> tuple[float, float]:
     """The values of ranks `k` and ``k + 1`` of all runs together, two for each row of `runs`.
 
@@ -120,7 +145,7 @@ def _rank(
     that the next bracket holds few.
     """
     n_runs = lengths.size
-    low, high, cuts = scratch[0], scratch[1], scratch[2]
+    low, high = scratch[0], scratch[1]
     left = 0
     for r in range(n_runs):
         low[r], high[r] = 0, lengths[r]
@@ -144,8 +169,10 @@ def _rank(
             pivot = step * (x - shifts[widest])
         n = 0
         for r in range(n_runs):
-            row = runs[r // 2]
-            cuts[r] = _split(row, starts[r], steps[r], shifts[r], low[r], high[r], pivot, False)
+            row, near = runs[r // 2], cuts[r]
+            cuts[r] = _split(
+                row, starts[r], steps[r], shifts[r], low[r], high[r], near, pivot, False
+            )
             n += cuts[r]
         if k < n:
             high[:n_runs] = cuts[:n_runs]
@@ -153,8 +180,8 @@ def _rank(
             continue
         n = 0
         for r in range(n_runs):
-            row = runs[r // 2]
-            cuts[r] = _split(row, starts[r], steps[r], shifts[r], cuts[r], high[r], pivot, True)
+            row, near = runs[r // 2], cuts[r]
+            cuts[r] = _split(row, starts[r], steps[r], shifts[r], near, high[r], near, pivot, True)
             n += cuts[r]
         if k < n:  # it is the pivot
             if k + 1 < n:
@@ -178,7 +205,7 @@ def _rank(
 
 @compiled()
 def run_quantiles(
-    runs: NDArray, bases: NDArray, lengths: NDArray, q: NDArray, out: NDArray
+    runs: NDArray, bases: NDArray, lengths: NDArray, q: NDArray, places: NDArray, out: NDArray
 ) -> None:
     """Quantiles of each channel's samples in many sorted runs, as `numpy.quantile`'s.
 
@@ -192,14 +219,16 @@ def run_quantiles(
         How many samples of each count.
     q : ndarray, (n,), float64
         From 0 to 1; between two samples by proportion.
+    places : ndarray, (n, n_channels, 2 n_runs), int64
+        Where in each run they are looked for first; changed to where they were found. Whatever it
+        holds and `out` holds changes no answer; those of a second ago make it quick.
     out : ndarray, (n, n_channels), float64
-        Changed; NaN where nothing counts. What it holds is tried first: the answer of the window
-        one second ago is nearly that of this one.
+        Changed; NaN where nothing counts. What it holds is tried first.
     """
     n_runs = runs.shape[0]
     starts, steps = np.zeros(2 * n_runs, np.int64), np.ones(2 * n_runs, np.int64)
     both, shifts = np.zeros(2 * n_runs, np.int64), np.zeros(2 * n_runs)
-    scratch = np.empty((3, 2 * n_runs), np.int64)
+    scratch = np.empty((2, 2 * n_runs), np.int64)
     for c in range(runs.shape[1]):
         n = 0
         for r in range(n_runs):
@@ -211,13 +240,15 @@ def run_quantiles(
                 continue
             rank = q[i] * (n - 1)
             k = int(rank)
-            first, second = _rank(runs[:, c], starts, steps, shifts, both, k, out[i, c], scratch)
+            first, second = _rank(
+                runs[:, c], starts, steps, shifts, both, k, out[i, c], scratch, places[i, c]
+            )
             out[i, c] = first + (rank - k) * (second - first) if rank > k else first
 
 
 @compiled()
 def run_spread(
-    runs: NDArray, bases: NDArray, lengths: NDArray, middle: NDArray, out: NDArray
+    runs: NDArray, bases: NDArray, lengths: NDArray, places: NDArray, middle: NDArray, out: NDArray
 ) -> None:
     """Median, and median distance from it, of each channel's samples in many sorted runs.
 
@@ -225,6 +256,8 @@ def run_spread(
     ----------
     runs, bases, lengths
         As of `run_quantiles`.
+    places : ndarray, (2, n_channels, 2 n_runs), int64
+        Of the median and of the distance; changed, as of `run_quantiles`.
     middle, out : ndarray, (n_channels,), float64
         Changed, as of `run_quantiles`.
     """
@@ -242,14 +275,19 @@ def run_spread(
             middle[c] = out[c] = np.nan
             continue
         k, even = (n - 1) // 2, n % 2 == 0
-        first, second = _rank(runs[:, c], starts, steps, shifts, both, k, middle[c], scratch)
+        first, second = _rank(
+            runs[:, c], starts, steps, shifts, both, k, middle[c], scratch, places[0, c]
+        )
         middle[c] = 0.5 * (first + second) if even else first
         for r in range(n_runs):
             # What lies below the median has distances that rise downwards: a run of its own.
             shift = middle[c] - bases[r, c]
-            at = _split(runs[r, c], 0, 1, shift, 0, lengths[r, c], 0.0, False)
+            near = places[0, c, 2 * r]
+            at = _split(runs[r, c], 0, 1, shift, 0, lengths[r, c], near, 0.0, False)
             starts[2 * r], steps[2 * r], both[2 * r] = at - 1, -1, at
             starts[2 * r + 1], both[2 * r + 1] = at, lengths[r, c] - at
             shifts[2 * r] = shifts[2 * r + 1] = shift
-        first, second = _rank(runs[:, c], starts, steps, shifts, both, k, out[c], scratch)
+        first, second = _rank(
+            runs[:, c], starts, steps, shifts, both, k, out[c], scratch, places[1, c]
+        )
         out[c] = 0.5 * (first + second) if even else first

@@ -51,7 +51,7 @@ def _warm_raw(samples: np.ndarray) -> None:
         samples, row, row.copy(), row.copy(), np.zeros((3, 1), np.int16), row[0], row[0]
     )
     sums: np.ndarray = np.zeros((3, 1), probe.sum_dtype(samples.dtype))
-    probe.triangle(samples, 1, 0, sums, np.zeros((3, 1)))
+    probe.triangle(samples, 1, 0, sums, sums.copy())
     probe.high_pass(samples, third, state, np.zeros((2, 1), np.float32))
     for dtype in (np.uint16, np.uint32):
         counts, bins = np.zeros((2, 1), np.int32), np.zeros((4, 1), dtype)
@@ -79,9 +79,11 @@ def _warm_slow(samples: np.ndarray) -> None:
     for cut in (np.zeros((2, 1)), np.zeros((2, 2))[:, :1]):  # whole, and a part of the channels
         array.total(cut, row.copy())
         array.steep(cut, row, whole.copy())
-        for rows in (np.zeros((1, 2)), np.zeros((1, 2), np.float32)):
-            array.windowed(cut, 0, row, np.zeros(2), rows)
-    filters.decimate(samples, np.zeros(3), np.zeros((3, 1)), 0, 3, np.zeros((2, 1)))
+        for turned in (np.zeros((1, 2)), np.zeros((1, 2), np.float32)):
+            array.windowed(cut, 0, row, np.zeros(2), turned)
+    for kind in (np.int32, np.float64):
+        rows: np.ndarray = np.zeros((3, 1), kind)
+        filters.decimate(rows, np.zeros(3), rows.copy(), 0, 3, np.zeros((2, 1)))
     quantiles(np.zeros((4, 1), np.uint32), whole, 0.5, row)
     spread(np.zeros((4, 1), np.uint32), whole, row, row.copy())
     for dtype in (np.uint16, np.uint32):
@@ -93,5 +95,6 @@ def _warm_slow(samples: np.ndarray) -> None:
     comoments(samples, row, whole, whole.copy(), np.zeros((1, 5)))
     ranks, lengths = np.zeros((1, 2), np.float32), np.full((1, 1), 2)
     sorted_spread(ranks, row)
-    run_quantiles(ranks[None], np.zeros((1, 1)), lengths, row, row[None])
-    run_spread(ranks[None], np.zeros((1, 1)), lengths, row, row.copy())
+    runs = ranks[None], np.zeros((1, 1)), lengths
+    run_quantiles(*runs, row, np.zeros((1, 1, 2), np.int64), row[None])
+    run_spread(*runs, np.zeros((2, 1, 2), np.int64), row, row.copy())
