@@ -53,7 +53,7 @@ FOLLOWS = {  # feature: level in each state, lag and SD
     "speed_cm_s": (SPEED, 0.15, 1.5),
     "pupil": (PUPIL, PUPIL_LAG_S, 0.03),
     "motion": (MOTION, 0.2, 0.4),
-    "delta": (DELTA, 0.5, 0.4),
+    "delta": (DELTA, 0.2, 0.4),
     "emg": (EMG, 0.2, 0.4),
 }
 SETTLED_LAGS = 20.0  # after this many lags a forced state has left no trace

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,11 +9,12 @@ from tenmin.checks.front import Front, Limits
 from tenmin.checks.imaging import (
     Bleaching,
     Brightness,
+    Fading,
     Motion,
     PixelSaturation,
     saturated_share,
 )
-from tenmin.checks.parameters import shipped
+from tenmin.checks.parameters import ParameterSet, shipped
 from tenmin.checks.registration import binned, shift_between
 from tenmin.checks.setting import Setting
 from tenmin.checks.spectrum import Spectra
@@ -198,25 +201,25 @@ def view(shift=(0.0, 0.0), seed=None):
     return frame if seed is None else np.random.default_rng(seed).poisson(frame)
 
 
-@pytest.mark.parametrize("shift", [(0, 0), (3, -5), (-12, 7), (0, 1)])
+def found(reference, image):
+    return shift_between(reference, image, P["motion"])
+
+
+@pytest.mark.parametrize("shift", [(0, 0), (3, -5), (-4, 2), (0, 1)])
 def test_an_integer_shift_is_recovered_exactly(shift):
-    assert shift_between(view(), view(shift)) == shift
+    assert found(view(), view(shift)) == shift
 
 
-@pytest.mark.parametrize("shift", [(3.4, 0.0), (-0.3, 0.7), (5.25, -3.6)])
+@pytest.mark.parametrize("shift", [(3.4, 0.0), (-0.3, 0.7), (5.25, -3.6), (-12, 7), (20, -16)])
 def test_a_shift_of_parts_of_a_pixel_is_recovered_to_a_tenth(shift):
-    found = shift_between(view(), view(shift))
-    assert found == pytest.approx(shift, abs=0.1)
+    assert found(view(), view(shift)) == pytest.approx(shift, abs=0.1)
 
 
 def test_on_a_binned_frame_with_shot_noise_it_is_as_good():
     reference = binned(np.mean([view(seed=k) for k in range(20)], axis=0), 2)
     shifts = np.random.default_rng(1).normal(0, 3, (20, 2))
-    found = [
-        shift_between(reference, binned(view(s, seed=100 + k), 2), P["motion"]["highest_cycles"])
-        for k, s in enumerate(shifts)
-    ]
-    assert np.sqrt(np.mean((2 * np.array(found) - shifts) ** 2)) < 0.1
+    places = [found(reference, binned(view(s, seed=100 + k), 2)) for k, s in enumerate(shifts)]
+    assert np.sqrt(np.mean((2 * np.array(places) - shifts) ** 2)) < 0.1
 
 
 def test_binning_takes_means_and_leaves_out_what_is_left_over():
@@ -266,3 +269,93 @@ def test_a_single_jump_beyond_ten_micrometres_is_an_event():
 def test_a_slow_drift_is_not_swallowed_by_the_running_reference():
     check, _ = moved(*[(0.1 * k, 0.0) for k in range(1, 60)])
     assert check.shifts[-1][1] == pytest.approx(5.9, abs=0.2)
+
+
+def test_zero_is_the_mean_place_of_the_first_frames():
+    few = replaced("motion", first_frames=10.0)
+    check = Motion("2p", few, 1.0)
+    for k in range(12):
+        check.feed_frame(view((6.0, 0.0) if k else (0.0, 0.0)), float(k))
+    assert [round(rows, 1) for _, rows, _ in check.shifts][:9] == [0.6] * 9
+    assert check.feed_frame(view(), 12.0)[0] == pytest.approx(-5.4, abs=0.1)
+
+
+def test_frames_of_few_photons_are_followed_for_minutes():
+    rng = np.random.default_rng(2)
+    scene = SCENE[32:160, 32:160]
+    check, off = Motion("2p", replaced("motion", first_frames=50.0), 1.0, 0.0), []
+    walk = signal.lfilter([0.3], [1, -0.95], rng.normal(0, 1, (300, 2)), axis=0)
+    for k, place in enumerate(walk):
+        seen = rng.poisson(ndimage.shift(scene, place, order=3, mode="nearest") / 4.0)
+        off.append(np.array(check.feed_frame(seen, k / 5.0)) - place)
+    off = np.array(off[50:]) + walk[:50].mean(axis=0)
+    assert np.sqrt((off**2).mean()) < 0.1
+
+
+def test_a_frame_without_the_scene_lies_nowhere_and_moves_no_reference():
+    check, dark = moved((1.0, 0.0))[0], np.random.default_rng(0).poisson(50, (256, 256))
+    assert np.isnan(check.feed_frame(dark, 2.0)).all()
+    assert check.feed_frame(view((2.0, 0.0)), 3.0) == pytest.approx((2.0, 0.0), abs=0.1)
+
+
+def test_where_nothing_is_to_be_found_motion_is_unknown():
+    check, rng = moved((1.0, 0.0))[0], np.random.default_rng(0)
+    for k in range(20):
+        check.feed_frame(rng.poisson(50, (256, 256)), 2.0 + k)
+    assert check.verdict(22.0).level == UNKNOWN
+
+
+def test_a_reference_that_began_in_the_dark_begins_again():
+    check = Motion("2p", P, 1.0)
+    check.feed_frame(np.random.default_rng(0).poisson(50, (256, 256)), 0.0)
+    for k in range(4):
+        check.feed_frame(view((0.5 * k, 0.0)), 1.0 + k)
+    assert [round(rows, 1) for _, rows, _ in check.shifts][-2:] == [0.5, 1.0]
+
+
+def replaced(name, **values):
+    """The parameters with other values of a check."""
+    own = replace(P[name], values={**P[name].values, **values})
+    return ParameterSet(P.version, {**P.checks, name: own})
+
+
+def fade(frames, dark=100.0):
+    """What the check says after frames of 1 Hz."""
+    check = Fading("2p", P, dark)
+    for k, frame in enumerate(frames):
+        check.feed_frame(frame, float(k))
+    return check.verdict(float(len(frames)))
+
+
+def test_the_loss_of_pictures_is_that_of_a_polyfit():
+    light = 500.0 * np.exp(-np.arange(121) / 3000.0)
+    frames = 100.0 + light[:, None, None] * view()[None, :64, :64] / view().mean()
+    assert fade(frames).value == pytest.approx(100 * (1 - np.exp(-0.2)), rel=1e-6)
+
+
+def test_what_dims_a_third_of_an_image_is_no_bleaching():
+    t = np.arange(121)
+    frames = np.full((121, 64, 64), 600.0) + np.zeros((121, 1, 1))
+    frames[:, :20] = 100.0 + 500.0 * np.exp(-t / 300.0)[:, None, None]
+    assert fade(frames).value == pytest.approx(0.0, abs=1e-9)
+
+
+def test_parts_without_light_tell_nothing():
+    light = 500.0 * np.exp(-np.arange(121) / 3000.0)
+    frames = np.random.default_rng(0).normal(100.0, 1.0, (121, 64, 64))
+    frames[:, :24] += light[:, None, None]
+    assert fade(frames).value == pytest.approx(18.127, abs=0.1)
+
+
+@pytest.mark.parametrize(("dark", "n"), [(np.nan, 121), (1e4, 121), (100.0, 30)])
+def test_bleaching_of_pictures_is_unknown(dark, n):
+    assert fade(np.full((n, 32, 32), 500.0), dark).level == UNKNOWN
+
+
+def test_what_faded_before_the_block_does_not_count():
+    check = Fading("2p", P, 100.0)
+    for k in range(200):
+        if k == 100:
+            check.restart()
+        check.feed_frame(np.full((32, 32), 500.0 if k > 99 else 900.0 - 3 * k), float(k))
+    assert check.verdict(200.0).value == pytest.approx(0.0, abs=1e-9)

@@ -64,7 +64,7 @@ def said(stream):
         (PROBE, {"gaps", "sync"}),
         (BELT, {"gaps", "sync"} | CLOCKS),
         (replace(BELT, facts={}), {"gaps"}),
-        (MICROSCOPE, {"gaps", "frame_drops", "pixel_saturation", "motion"}),
+        (MICROSCOPE, {"gaps", "frame_drops", "pixel_saturation", "motion", "bleaching"}),
         (CAMERA, {"gaps", "frame_drops", "camera"}),
         (Stream("notes", ("m",), 0.0, "n/a", dtype="str", kind="marker"), set()),
     ],

@@ -29,7 +29,7 @@ UNLABELLED = "unknown"
 SEVERITY = np.array([0.0, 2.0, 2.0, 1.0])  # of each label: the value of the check
 HIGH_HZ = 300.0  # as IBL's detect_bad_channels
 ROWS = 128  # worked on at a time, so that they stay in the cache
-PART_ROWS, PART_SEGMENTS = 2048, 8  # what takes one to two milliseconds with 384 channels
+PART_ROWS, PART_SEGMENTS = 2048, 6  # what takes one to two milliseconds with 384 channels
 
 
 class Held:

@@ -9,7 +9,7 @@ import numpy as np
 
 from tenmin.checks import _kernels
 from tenmin.checks.parameters import Parameters, ParameterSet
-from tenmin.checks.registration import binned, find_shift, spectrum, turned
+from tenmin.checks.registration import Reference, binned, factor_of, root
 from tenmin.checks.second import Second
 from tenmin.checks.setting import Setting
 from tenmin.checks.single import Single
@@ -96,15 +96,15 @@ class Bleaching:
 
     A line through the logarithm of brightness, one point for each second. Unknown until the
     half width of the loss's 95 % interval is below the limit, without ``dark_offset``, and where
-    brightness is not above it.
+    brightness is not above it. Of pictures it is `Fading` that tells.
     """
 
     name = "bleaching"
 
     @classmethod
     def fit(cls, stream: Stream, parameters: Parameters, setting: Setting) -> Parameters | None:
-        """It applies to traces of light."""
-        return parameters if is_fluorescence(stream) else None
+        """It applies to traces of light, but for the mean of pictures."""
+        return parameters if is_fluorescence(stream) and "height" not in stream.facts else None
 
     def __init__(self, stream: Stream, parameters: Parameters, shared: Shared) -> None:
         self.parameters, self.n_channels = parameters, stream.n_channels
@@ -126,18 +126,99 @@ class Bleaching:
             for fit, log in zip(self._fits, logs, strict=True):
                 if math.isfinite(log):
                     fit.add(middle, middle + float(log))
-        return Measured(np.array([self._loss(fit) for fit in self._fits]))
+        return Measured(np.array([loss_to_come(fit, self.parameters) for fit in self._fits]))
 
-    def _loss(self, fit: ClockFit) -> float:
-        p = self.parameters
-        if fit.n < max(3, p["least_s"]):
-            return math.nan
-        line, at = fit.line(), p["loss_at_s"]
-        loss, least, most = (
-            100.0 * -math.expm1(min((line.ppm + ppm) * 1e-6 * at, 700.0))
-            for ppm in (0.0, line.ppm_u95, -line.ppm_u95)
-        )
-        return loss if p.warn is None or (most - least) / 2.0 <= p.warn.on else math.nan
+
+def loss_to_come(fit: ClockFit, parameters: Parameters) -> float:
+    """Percent lost by 600 s; of points (second, second + logarithm of brightness)."""
+    p = parameters
+    if fit.n < max(3, p["least_s"]):
+        return math.nan
+    line, at = fit.line(), p["loss_at_s"]
+    loss, least, most = (
+        100.0 * -math.expm1(min((line.ppm + ppm) * 1e-6 * at, 700.0))
+        for ppm in (0.0, line.ppm_u95, -line.ppm_u95)
+    )
+    return loss if p.warn is None or (most - least) / 2.0 <= p.warn.on else math.nan
+
+
+class Fading:
+    """Q41 of pictures: `Bleaching` of the median of the image's parts.
+
+    A change of focus, or a cell that fires or leaves the view, changes the mean brightness by
+    percents in minutes, and would be taken for bleaching. It dims some parts and brightens
+    others; bleaching dims all of them alike.
+
+    Parameters
+    ----------
+    stream : str
+    parameters : ParameterSet
+    dark : float
+        Value of a frame without light; NaN: not known, and so is the loss.
+    """
+
+    def __init__(self, stream: str, parameters: ParameterSet, dark: float) -> None:
+        self.parameters, self.dark = parameters["bleaching"], dark
+        self._single = Single(stream, self.parameters)
+        self.restart()
+
+    def restart(self) -> None:
+        """The block begins: what faded before it does not count."""
+        self._single.restart()
+        self._fit = ClockFit()
+        self._first: list[tuple[float, np.ndarray]] | None = []
+        self._base = np.zeros(0)
+        self._second: float | None = None
+        self._sum: np.ndarray | float = 0.0
+        self._times_s = 0.0
+        self._n = 0
+
+    def feed_frame(self, frame: np.ndarray, time_s: float) -> None:
+        """Take the frame of a time."""
+        if math.floor(time_s) != self._second:
+            self._close()
+            self._second, self._sum, self._times_s, self._n = math.floor(time_s), 0.0, 0.0, 0
+        self._sum = self._sum + parts_of(frame, int(self.parameters["parts"]))
+        self._times_s += time_s
+        self._n += 1
+
+    def _close(self) -> None:
+        """A second has ended: one point of the line."""
+        if not self._n or math.isnan(self.dark):
+            return
+        at, light = self._times_s / self._n, np.asarray(self._sum) / self._n - self.dark
+        if self._first is None:
+            self._add(at, light)
+            return
+        self._first.append((at, light))
+        if len(self._first) >= self.parameters["least_s"]:
+            self._base = np.mean([light for _, light in self._first], axis=0)
+            for at, light in self._first:
+                self._add(at, light)
+            self._first = None
+
+    def _add(self, at: float, light: np.ndarray) -> None:
+        lit = self._base > self.parameters["least_light"] * max(self._base.mean(), 0.0)
+        if not lit.any():
+            return
+        with np.errstate(divide="ignore"):
+            log = float(np.median(np.log(np.maximum(light[lit] / self._base[lit], 0.0))))
+        if math.isfinite(log):
+            self._fit.add(at, at + log)
+
+    def verdict(self, now_s: float) -> Verdict:
+        """Judge the seconds so far; one tick."""
+        return self._single.step(loss_to_come(self._fit, self.parameters))
+
+
+def parts_of(frame: np.ndarray, parts: int) -> np.ndarray:
+    """Means of `parts` by `parts` parts of an image, (n,), or of its pixels if it has fewer."""
+    high, wide = (max(1, n // parts) for n in frame.shape)
+    rows, columns = frame.shape[0] // high, frame.shape[1] // wide
+    cut = frame[: rows * high, : columns * wide]
+    kind = np.float64 if cut.dtype.kind == "f" else np.int64
+    down = cut.reshape(rows, high, columns * wide).sum(axis=1, dtype=kind)
+    return np.asarray(down.reshape(rows, columns, wide).mean(axis=2) / high).ravel()
 
 
 def saturated_share(frames: np.ndarray, max_code: float) -> float:
@@ -168,7 +249,9 @@ class PixelSaturation:
 class Motion:
     """Q44: lateral motion against a running reference: RMS over 10 s, micrometres.
 
-    The reference stays where the first frame was: each frame is put back there before it joins.
+    Zero is the mean place of the first frames, a fifth of a second apart, that the reference is
+    built from; each later one is put back there before it joins. A frame that is unlike the
+    reference (shutter, flash, another plane) lies nowhere: without any other it is UNKNOWN.
 
     Parameters
     ----------
@@ -176,6 +259,8 @@ class Motion:
     parameters : ParameterSet
     um_per_px : float or None
         None: motion is measured in pixels and the verdict UNKNOWN.
+    dark : float
+        Value of a frame without light; NaN: not known, taken for 0.
 
     Attributes
     ----------
@@ -185,31 +270,38 @@ class Motion:
         Time and size, micrometres, of frames that lie more than 10 um off.
     """
 
-    def __init__(self, stream: str, parameters: ParameterSet, um_per_px: float | None) -> None:
+    def __init__(
+        self,
+        stream: str,
+        parameters: ParameterSet,
+        um_per_px: float | None,
+        dark: float = math.nan,
+    ) -> None:
         self.um_per_px = math.nan if um_per_px is None else um_per_px
+        self.dark = 0.0 if math.isnan(dark) else dark
         self.parameters = parameters["motion"]
         self._single = Single(stream, self.parameters)
         self.shifts: deque[tuple[float, float, float]] = deque()
         self.events: list[tuple[float, float]] = []
-        self._reference: np.ndarray | None = None
-        self._n = 0
+        self._reference = Reference(self.parameters)
+        self._joins_s = -math.inf
 
     def feed_frame(self, frame: np.ndarray, time_s: float) -> tuple[float, float]:
         """Take the frame of a time; return its shift along rows and columns, pixels."""
         p = self.parameters
-        factor, highest = int(p["binning"]), p["highest_cycles"]
-        small = binned(frame, factor)
-        found, shift = spectrum(small), (0.0, 0.0)
-        if self._reference is None:
-            self._reference = found
-        else:
-            shift = find_shift(self._reference, small, highest)
-        self._n += 1
-        weight = 1.0 / min(self._n, p["reference_frames"])
-        self._reference += weight * (turned(found, shift) - self._reference)
-        rows, columns = shift[0] * factor, shift[1] * factor
-        self.shifts.append((time_s, rows, columns))
-        while self.shifts[0][0] <= time_s - p["window_s"]:
+        factor = factor_of(frame.shape, p)
+        small = root(binned(frame, factor), self.dark)
+        place = self._reference.place(small)
+        rows, columns = place[0] * factor, place[1] * factor
+        if not math.isnan(rows):
+            self.shifts.append((time_s, rows, columns))
+        if time_s >= self._joins_s:
+            self._joins_s = time_s + p["every_s"] * (1.0 - 1e-6)
+            if self._reference.join(small, place):
+                y, x = (factor * at for at in self._reference.origin)
+                self.shifts = deque((t, r + y, c + x) for t, r, c in self.shifts)
+                rows, columns = rows + y, columns + x
+        while self.shifts and self.shifts[0][0] <= time_s - p["window_s"]:
             self.shifts.popleft()
         size_um = math.hypot(rows, columns) * self.um_per_px
         if size_um > p["event_um"]:

@@ -13,12 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from tenmin.checks.imaging import Motion, PixelSaturation
+from tenmin.checks.focus import Axial
+from tenmin.checks.imaging import Fading, Motion, PixelSaturation, dark_offset
 from tenmin.checks.judged import Judged
 from tenmin.checks.parameters import ParameterSet
 from tenmin.checks.pupil import Picture
 from tenmin.checks.setting import Setting
 from tenmin.checks.single import times_of
+from tenmin.errors import FaultyFile
 from tenmin.ring import Piece
 from tenmin.stream import Stream
 from tenmin.verdict import Verdict
@@ -90,8 +92,41 @@ def saturation(stream: Stream, parameters: ParameterSet) -> Frames:
 def motion(stream: Stream, parameters: ParameterSet) -> Frames:
     """Q44; unknown without the fact ``um_per_px``."""
     told = stream.facts.get("um_per_px")
-    check = Motion(stream.name, parameters, None if told is None else float(told))
+    um_per_px = None if told is None else float(told)
+    return _one_by_one(stream, Motion(stream.name, parameters, um_per_px, dark_offset(stream)))
 
+
+def fading(stream: Stream, parameters: ParameterSet) -> Frames:
+    """Q41."""
+    return _one_by_one(stream, Fading(stream.name, parameters, dark_offset(stream)))
+
+
+def axial(stream: Stream, parameters: ParameterSet) -> Frames:
+    """Q45, by the stack of the facts ``stack`` and ``stack_step_um``.
+
+    Raises
+    ------
+    FaultyFile
+        The stack cannot be read, or has frames of another size.
+    """
+    size = int(stream.facts["height"]), int(stream.facts["width"])
+    path = stream.facts["stack"]
+    try:
+        stack = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise FaultyFile(f"The reference stack {path} cannot be read: {error}") from error
+    if stack.ndim != 3 or len(stack) < 3 or stack.shape[1:] != size:
+        raise FaultyFile(f"The reference stack {path} is {stack.shape}, not (3 or more, {size}).")
+    step_um = float(stream.facts["stack_step_um"])
+    return _one_by_one(stream, Axial(stream.name, parameters, stack, step_um, dark_offset(stream)))
+
+
+def has_stack(stream: Stream) -> bool:
+    """Whether they are a microscope's whose field has a reference stack."""
+    return is_microscope(stream) and {"stack", "stack_step_um"} <= set(stream.facts)
+
+
+def _one_by_one(stream: Stream, check: Motion | Fading | Axial) -> Frames:
     def take(frames: np.ndarray, times: np.ndarray) -> None:
         for frame, at in zip(frames, times, strict=True):
             check.feed_frame(frame, float(at))
@@ -117,7 +152,7 @@ def trace_of(stream: Stream) -> Stream:
 
 
 class JudgedMean(Judged):
-    """Checks of the trace of mean brightness of a stream of pictures (Q40, Q41)."""
+    """Checks of the trace of mean brightness of a stream of pictures (Q40)."""
 
     def __init__(self, stream: Stream, setting: Setting) -> None:
         super().__init__(trace_of(stream), setting)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,6 +70,12 @@ class Pop:
         self.events.clear()
         self._counts.clear()
         self._next = None
+
+    def parts(self, second: Second) -> Iterator[None]:
+        """Half of the work of a second."""
+        if second.whole and len(second.samples):
+            _ = second.spread  # kept with the second
+            yield
 
     def measure(self, second: Second) -> Measured:
         """How many in the last minute; unknown without a whole second or before three of them."""

@@ -17,7 +17,16 @@ from tenmin.checks.frames import FrameDrops, FrameTriggers
 from tenmin.checks.guard import Guarded, guarded
 from tenmin.checks.parameters import ParameterSet
 from tenmin.checks.patch import PatchNoise, potentials
-from tenmin.checks.pictures import is_camera, is_microscope, motion, picture, saturation
+from tenmin.checks.pictures import (
+    axial,
+    fading,
+    has_stack,
+    is_camera,
+    is_microscope,
+    motion,
+    picture,
+    saturation,
+)
 from tenmin.checks.pulses import Pulses as TestPulses
 from tenmin.checks.pupil import PictureNumbers, PupilLost, PupilNoise
 from tenmin.checks.setting import Setting
@@ -203,6 +212,12 @@ OFFERS = (
     Offer("camera", PictureNumbers.applies, _by_parameters(PictureNumbers)),
     Offer("pixel_saturation", is_microscope, _by_parameters(saturation)),
     Offer("motion", is_microscope, _by_parameters(motion)),
+    Offer(
+        "bleaching",
+        lambda s: is_microscope(s) and "dark_offset" in s.facts,
+        _by_parameters(fading),
+    ),
+    Offer("axial", has_stack, _by_parameters(axial)),
     Offer("light", _senses(Light.words), _by_parameters(Light)),
     Offer("sound", _senses(Sound.words), _by_parameters(Sound)),
     Offer("temperature", _senses(Temperature.words), _by_parameters(Temperature)),

@@ -3,11 +3,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tenmin.checks.arousal.animal import Switch, Thresholds
+from tenmin.checks.arousal.animal import Switch
 from tenmin.checks.arousal.features import Features
 from tenmin.checks.arousal.final import (
     backdated,
-    block_thresholds,
     centred_mean,
     finish,
     rem_like,
@@ -15,7 +14,6 @@ from tenmin.checks.arousal.final import (
 )
 from tests.checks.arousal.mice import RULES, final_track, live, states, ticks_of, track
 
-GIVEN = Thresholds.of(RULES)
 TIMES = np.arange(1, 401) * 0.1
 
 
@@ -28,28 +26,6 @@ def test_a_change_is_never_moved_before_the_one_that_it_follows():
     switches = [Switch(0.0, 0.1, 3), Switch(10.0, 10.5, 4), Switch(10.3, 15.3, 2)]
     found = backdated(TIMES, switches, RULES)
     assert [s for s in dict.fromkeys(found.tolist())] == [3, 2]
-
-
-def with_delta(values, **others):
-    return [Features(speed=0.0, motion=0.0, delta=float(d), **others) for d in values]
-
-
-def test_the_threshold_of_delta_lies_where_two_modes_part():
-    rng = np.random.default_rng(1)
-    values = np.concatenate([rng.normal(0, 0.4, 3000), rng.normal(6, 0.4, 1500)])
-    found = block_thresholds(with_delta(values), RULES, GIVEN)
-    assert found.delta == pytest.approx(3.0, abs=0.1)
-
-
-def test_of_one_mode_the_threshold_stays_as_it_was():
-    values = np.random.default_rng(1).normal(0, 1.0, 5000)
-    assert block_thresholds(with_delta(values), RULES, GIVEN) == GIVEN
-
-
-def test_active_and_quiet_are_not_taken_for_quiet_and_asleep():
-    rng = np.random.default_rng(1)
-    values = np.concatenate([rng.normal(-2.5, 0.3, 3000), rng.normal(0, 0.3, 3000)])
-    assert block_thresholds(with_delta(values), RULES, GIVEN).delta == GIVEN.delta
 
 
 def test_drowsiness_below_six_seconds_is_what_was_before():
@@ -101,7 +77,7 @@ def test_the_final_track_never_tells_what_cannot_be_told():
         rows += [Features(**values)] * int(rng.integers(1, 80))
     times = [0.1 * (k + 1) for k in range(len(rows))]
     needs = {5: 1, 4: 2 | 4 | 16, 2: 8 | 2, 1: 4 | 16}
-    found = finish(times, rows, RULES).ticks
+    found = finish(times, rows, RULES)
     assert all(t.modalities & needs.get(t.state, -1) or t.state == 0 for t in found)
 
 
@@ -111,6 +87,6 @@ def test_the_final_track_leaves_the_live_one_alone():
     times, rows = ticks_of(columns, ("speed", "motion"))
     before = live(times, rows)
     kept = [dataclasses.replace(tick) for tick in before]
-    after = finish(times, rows, RULES).ticks
+    after = finish(times, rows, RULES)
     assert before == kept
     assert (states(after) == 5).argmax() < (states(before) == 5).argmax()

@@ -1,10 +1,13 @@
 import numpy as np
 import pytest
 
-from tenmin.checks.arousal.calibration import calibrate
-from tenmin.checks.arousal.features import Features
-from tenmin.checks.arousal.levels import border, half_sample_mode, scale, two_modes
-from tests.checks.arousal.mice import RULES, mouse, ticks_of
+from tenmin.checks.arousal.levels import (
+    border,
+    half_sample_mode,
+    middle_scale,
+    scale,
+    two_modes,
+)
 
 
 def normal(mean, sd, n, seed=0):
@@ -38,35 +41,17 @@ def test_a_few_values_are_no_mode(share, there):
     assert (border(values, 2.0, 0.05, 1.0) is not None) == there
 
 
-def settled(seed, names=("speed", "motion", "pupil", "delta")):
-    _, columns = mouse(seed)
-    return [
-        Features(**{n: getattr(f, n) for n in names}, pupil_rate=0.0)
-        for f in ticks_of(columns, names)[1]
-    ]
+@pytest.mark.parametrize("seed", range(5))
+def test_one_normal_mode_is_not_taken_for_two(seed):
+    assert two_modes(normal(0, 1, 3000, seed)).ashman_d < 2.0
 
 
-def test_z_scores_are_measured_from_the_still_animal():
-    found = calibrate(settled(1), RULES)
-    assert found.motion.mode == pytest.approx(0.0, abs=0.3)
-    assert found.delta.mode == pytest.approx(0.0, abs=0.3)
+def test_the_fitted_shares_are_those_of_the_modes():
+    found = two_modes(np.r_[normal(0, 1, 9000), normal(8, 2, 1000, 1)])
+    assert found.share == pytest.approx(0.1, abs=0.01)
+    assert (found.low, found.high) == pytest.approx((0.0, 8.0), abs=0.2)
 
 
-def test_thresholds_lie_between_still_and_active():
-    found = calibrate(settled(1), RULES)
-    at = found.motion.mode + found.thresholds.motion * found.motion.sigma
-    assert 0.8 < at < 3.0
-
-
-def test_the_centre_of_the_pupil_is_that_of_quiet_wake():
-    assert calibrate(settled(1), RULES).thresholds.pupil_centre == pytest.approx(0.45, abs=0.05)
-
-
-def test_without_values_there_is_no_scale_and_the_thresholds_are_the_shipped_ones():
-    found = calibrate([], RULES)
-    assert (found.motion, found.delta, found.emg) == (None, None, None)
-    assert found.thresholds.pupil_centre == RULES["pupil"]["centre"]
-
-
-def test_a_feature_without_scale_is_not_known():
-    assert np.isnan(calibrate([], RULES).apply(Features(motion=3.0)).motion)
+def test_a_scale_by_the_middle_is_median_and_robust_sd():
+    found = middle_scale(normal(3.0, 2.0, 20_000))
+    assert (found.mode, found.sigma) == pytest.approx((3.0, 2.0), rel=0.03)

@@ -1,4 +1,4 @@
-"""The semi-Markov animal of science.md C.3 and E.1 G12, tuning seeds 1 to 20."""
+"""The semi-Markov animal of science.md C.3 and E.1 G12, tuning seeds 1 to 8."""
 
 import numpy as np
 import pytest

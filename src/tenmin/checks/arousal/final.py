@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -28,28 +28,12 @@ from tenmin.checks.arousal.states import (
 LOW = (ASLEEP, DROWSY)
 
 
-@dataclass(frozen=True)
-class Final:
-    """The final track.
-
-    Attributes
-    ----------
-    ticks : tuple of Tick
-        As many as the live track has.
-    thresholds : Thresholds
-        Those of the block's own distribution.
-    """
-
-    ticks: tuple[Tick, ...]
-    thresholds: Thresholds
-
-
 def finish(
     times: Sequence[float],
     features: Sequence[Features],
     rules: Ruleset,
     thresholds: Thresholds | None = None,
-) -> Final:
+) -> tuple[Tick, ...]:
     """Go through the block again, knowing all of it.
 
     Parameters
@@ -60,11 +44,14 @@ def finish(
         Those of the live track, pupil and z scores with the last calibration.
     rules : Ruleset
     thresholds : Thresholds, optional
-        Of the settling; those of the rules where there was none.
+        Of the last calibration, which has seen all of the block; those of the rules by default.
+
+    Returns
+    -------
+    tuple of Tick
+        As many as the live track has.
     """
-    given = thresholds or Thresholds.of(rules)
-    own = block_thresholds(features, rules, given)
-    animal = Animal(rules, own)
+    animal = Animal(rules, thresholds)
     again = [animal.step(t, f) for t, f in zip(times, features, strict=True)]
     live = np.array([tick.state for tick in again], np.int8)
     bits = np.array([tick.modalities for tick in again], np.int64)
@@ -76,29 +63,7 @@ def finish(
     states = np.where(can, states, live)
     sure = np.array([tick.confidence for tick in again])
     states[unsure(states, sure, rules["confidence"]["unknown_below"])] = UNKNOWN
-    ticks = tuple(replace(tick, state=int(s)) for tick, s in zip(again, states, strict=True))
-    return Final(ticks, own)
-
-
-def block_thresholds(features: Sequence[Features], rules: Ruleset, given: Thresholds) -> Thresholds:
-    """Thresholds of delta and EMG from the block: where two modes part, else as given.
-
-    The upper mode has to lie above the given threshold: a quiet animal among active bins is no
-    sleep.
-    """
-    own = rules["final"]
-    found = {}
-    for name in ("delta", "emg"):
-        values = np.array([getattr(f, name) for f in features], float)
-        at = border(values, own["ashman_d"], own["least_share"], getattr(given, name))
-        if at is not None and at > given_floor(rules, name):
-            found[name] = at
-    return replace(given, **found)
-
-
-def given_floor(rules: Ruleset, name: str) -> float:
-    """The least threshold that a distribution may ask for, z: where C.3's own turns off."""
-    return rules[name]["unit"] * rules["animal"]["off"]
+    return tuple(replace(tick, state=int(s)) for tick, s in zip(again, states, strict=True))
 
 
 def backdated(times: np.ndarray, switches: Sequence[Switch], rules: Ruleset) -> np.ndarray:

@@ -37,6 +37,7 @@ class Pupil(Extractor):
         super().__init__(origin_s)
         own = self._own = rules["pupil"]
         self._jumps: deque[np.ndarray] = deque(maxlen=round(own["jump_window_s"] * TICKS_PER_S))
+        self._jump_sd, self._n_jumps = math.inf, 0
         self._area, self._area_s, self._bad_s = NAN, -math.inf, -math.inf
 
     def bin(self, tick: int, times: np.ndarray, samples: np.ndarray) -> tuple[float, ...]:
@@ -57,14 +58,10 @@ class Pupil(Extractor):
 
     def _jumped(self, times: np.ndarray, area: np.ndarray) -> np.ndarray:
         """Frames whose area leaps from the last good one, until it comes back or for 1 s."""
-        past = np.concatenate(self._jumps) if self._jumps else np.empty(0)
-        sd = np.inf
-        if len(past) >= TICKS_PER_S:
-            sd = MAD_TO_SIGMA * float(np.median(np.abs(past - np.median(past))))
         out, steps = np.zeros(len(area), bool), []
         for i in np.flatnonzero(np.isfinite(area)):
             step = float(area[i]) - self._area
-            most = max(self._own["jump_sd"] * sd, self._own["jump_least"] * self._area)
+            most = max(self._own["jump_sd"] * self._jump_sd, self._own["jump_least"] * self._area)
             old = float(times[i]) - self._area_s > self._own["fill_s"]
             out[i] = abs(step) > most and not old
             if not out[i]:
@@ -73,7 +70,14 @@ class Pupil(Extractor):
                 self._area, self._area_s = float(area[i]), float(times[i])
         if steps:
             self._jumps.append(np.array(steps))
+            self._n_jumps += 1
+            if self._n_jumps % TICKS_PER_S == 0:
+                self._jump_sd = _spread(np.concatenate(self._jumps))
         return out
+
+
+def _spread(values: np.ndarray) -> float:
+    return MAD_TO_SIGMA * float(np.median(np.abs(values - np.median(values))))
 
 
 class Place:
@@ -90,6 +94,7 @@ class Place:
         self._smoother = Smoother(self._own["tau_s"])
         self._rate = Smoother(self._own["rate_tau_s"])
         self._held, self._missing, self._before = NAN, 0, NAN
+        self._bounds, self._ticks = (NAN, NAN, NAN), 0
         self._frozen: tuple[float, float, float] | None = None
 
     def step(self, size: float) -> tuple[float, float]:
@@ -101,7 +106,10 @@ class Place:
             self._missing += 1
             if self._missing > self._own["fill_s"] * TICKS_PER_S:
                 self._held = NAN
-        p = place(self._held, *(self._frozen or self._range.bounds()), self._own["least_range"])
+        if self._ticks % TICKS_PER_S == 0 and not self._frozen:
+            self._bounds = self._range.bounds()
+        self._ticks += 1
+        p = place(self._held, *(self._frozen or self._bounds), self._own["least_range"])
         slow, before = self._rate.step(p), self._before
         self._before = slow
         return self._smoother.step(p), (slow - before) / TICK_S

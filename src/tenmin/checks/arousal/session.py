@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tenmin.checks.arousal import final, human
-from tenmin.checks.arousal.animal import Animal, Thresholds
+from tenmin.checks.arousal.animal import Animal
 from tenmin.checks.arousal.calibration import Calibration, calibrate
 from tenmin.checks.arousal.features import NAMES, Features, known
 from tenmin.checks.arousal.human import Human, Personal, personal
@@ -76,7 +76,6 @@ class Arousal:
         self._frozen = self._has_pupil = False
         self._calibration = calibrate([], self.rules)
         self._final_calibration: Calibration | None = None
-        self._final_thresholds: Thresholds | None = None
         self._personal = Personal()
         self._scale: Scale | None = None
         self._tracker = self._new()
@@ -111,7 +110,7 @@ class Arousal:
         made._has_pupil = any(known(f.pupil_size) for f in raw)
         own, n = made.rules["settle"], len(raw)
         frozen = max(settling + 1, math.ceil(own["freeze_s"] / TICK_S - 1e-6))
-        made._n_settle = frozen if frozen <= n else n - n % round(own["every_s"] / TICK_S)
+        made._n_settle = frozen if frozen <= n else n - n % made._between(n)
         if made._n_settle:
             made._estimate(made.raw[: made._n_settle])
         return made
@@ -158,9 +157,15 @@ class Arousal:
         self._frozen = enough and not settling
         if self._frozen:
             self._place.freeze()
-        if self._frozen or n % round(own["every_s"] / TICK_S) == 0:
+        if self._frozen or n % self._between(n) == 0:
             self._n_settle = n
             self._estimate(self.raw)
+
+    def _between(self, n: int) -> int:
+        """How many ticks lie between two estimates after `n`: each one goes through them all."""
+        own = self.rules["settle"]
+        late = n * TICK_S >= own["later_s"]
+        return round((own["later_every_s"] if late else own["every_s"]) / TICK_S)
 
     def _estimate(self, raw: list[Features]) -> None:
         tracker = self._tracker
@@ -171,7 +176,7 @@ class Arousal:
             tracker.scale = self._scale = _activity(raw)
         else:
             # Places in the range of now: those of earlier ticks were in narrower ones.
-            self._calibration = calibrate(self._placed(raw), self.rules)
+            self._calibration = calibrate(raw, self.rules, self._places(raw))
             tracker.thresholds = self._calibration.thresholds
 
     def close(self) -> tuple[Tick, ...]:
@@ -182,34 +187,38 @@ class Arousal:
             again = Human(self.rules, self._personal, self._eyes)
             ticks = [again.step(t, f) for t, f in zip(self.times, self.raw, strict=True)]
             return human.finish(ticks, again.epochs, self.rules)
-        if not isinstance(tracker, Animal):
-            again_ = self._new()
-            both = zip(self.times, self.features(), strict=True)
-            return tuple(again_.step(t, f) for t, f in both)
         told = self.features()
         given = (self._final_calibration or self._calibration).thresholds
-        found = final.finish(self.times, told, self.rules, given)
-        self._final_thresholds = found.thresholds
-        return found.ticks
+        if isinstance(tracker, Animal):
+            return final.finish(self.times, told, self.rules, given)
+        if isinstance(tracker, Network):
+            afresh: Network | Anaesthetised = Network(self.rules, self._scale)
+        else:
+            afresh = Anaesthetised(self.rules, given)
+        return tuple(afresh.step(t, f) for t, f in zip(self.times, told, strict=True))
 
     def features(self) -> list[Features]:
         """The features of all ticks, with what is known in the end: for the file."""
         if self.kind in (HUMAN, IN_VITRO):
             return self.raw
         raw = self._placed(self.raw)
-        found = self._calibration
-        if self._has_pupil and self._n_settle:
-            found = calibrate(raw[: self._n_settle], self.rules)
-        self._final_calibration = found
+        # Settling and block together: what the settling did not show, the block may.
+        found = self._final_calibration = calibrate(raw, self.rules)
         return [found.apply(f) for f in raw]
+
+    def _places(self, raw: list[Features]) -> tuple[np.ndarray, np.ndarray] | None:
+        """The pupil's place in the range of these ticks, and its rate."""
+        if not self._has_pupil:
+            return None
+        return settled_pupil(np.array([f.pupil_size for f in raw], float), self.rules)
 
     def _placed(self, raw: list[Features]) -> list[Features]:
         """Ticks with the pupil's place in the range of them all."""
-        if not self._has_pupil:
+        places = self._places(raw)
+        if places is None:
             return raw
-        sizes = np.array([f.pupil_size for f in raw], float)
-        places = zip(raw, *settled_pupil(sizes, self.rules), strict=True)
-        return [replace(f, pupil=float(p), pupil_rate=float(r)) for f, p, r in places]
+        both = zip(raw, *(column.tolist() for column in places), strict=True)
+        return [replace(f, pupil=p, pupil_rate=r) for f, p, r in both]
 
     @property
     def calibration(self) -> Calibration:
@@ -225,7 +234,6 @@ class Arousal:
             "settle_ticks": self._n_settle,
             "calibration": self._calibration.as_dict(),
             "final_calibration": _dict(self._final_calibration),
-            "final_thresholds": _dict(self._final_thresholds),
             "personal": asdict(self._personal),
             "activity": _dict(self._scale),
             "vigilance_ruleset": human.NOTE if self.kind == HUMAN else "",
@@ -239,7 +247,7 @@ def matrix(features: list[Features]) -> np.ndarray:
     )
 
 
-def _dict(value: Calibration | Thresholds | Scale | None) -> dict[str, Any] | None:
+def _dict(value: Calibration | Scale | None) -> dict[str, Any] | None:
     return None if value is None else asdict(value)
 
 
