@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -159,7 +159,7 @@ class Bank:
         return seconds
 
     def step(self) -> bool:
-        """Do a part of what is due: one check of one second; False when nothing was due."""
+        """Do a part of one check of a second that is due; False when nothing was."""
         if self._judging is None:
             if not self._due:
                 return False
@@ -176,14 +176,13 @@ class Bank:
             pass
 
     def _judge(self, second: Second) -> Iterator[None]:
-        self.shared.spectra.add(second)
-        yield
+        yield from self.shared.spectra.parts(second)
         bits = np.zeros(second.low.shape, np.uint16)
         bits[second.gaps] = GAP
         self.shared.masks.begin(second.number, bits)
         failed = np.zeros(self.stream.n_channels, bool)
         for unit in self.units:
-            bits |= self._step(unit, second)
+            bits |= yield from self._step(unit, second)
             if unit.before is not None:
                 self.shared.masks.add_late(unit.before)
             if unit.by_channel:
@@ -204,9 +203,10 @@ class Bank:
             nothing = np.full_like(values, np.nan)
             self.judgements.append(Judgement(number - 1, before, nothing, None))
 
-    def _step(self, unit: Unit, second: Second) -> np.ndarray:
-        """One check's bits; none, and UNKNOWN, where it raises."""
+    def _step(self, unit: Unit, second: Second) -> Generator[None, None, np.ndarray]:
+        """One check's bits, in parts; none, and UNKNOWN, where it raises."""
         try:
+            yield from unit.parts(second)
             return unit.step(second)
         except MemoryError:
             raise
