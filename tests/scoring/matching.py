@@ -183,19 +183,19 @@ def balanced_accuracy(table: np.ndarray) -> float:
     )
 
 
-def calibration_error(confidence: np.ndarray, right: np.ndarray, n_bins: int = 10) -> float:
+def calibration_bins(confidence: np.ndarray, right: np.ndarray, n_bins: int = 10) -> np.ndarray:
+    """How many, sum of confidence and how many right in equal bins, (3, n_bins); they add up."""
+    bins = np.minimum((np.asarray(confidence) * n_bins).astype(int), n_bins - 1)
+    weights = (np.ones(len(bins)), confidence, right)
+    return np.array([np.bincount(bins, w, minlength=n_bins) for w in weights])
+
+
+def calibration_error(bins: np.ndarray) -> float:
     """Expected calibration error: gap of confidence and accuracy, weighted over equal bins.
 
     References
     ----------
     Naeini, Cooper, Hauskrecht 2015, AAAI 29:2901.
     """
-    if not len(confidence):
-        return np.nan
-    bins = np.minimum((np.asarray(confidence) * n_bins).astype(int), n_bins - 1)
-    gaps = [
-        (bins == b).mean() * abs(confidence[bins == b].mean() - right[bins == b].mean())
-        for b in range(n_bins)
-        if (bins == b).any()
-    ]
-    return float(sum(gaps))
+    n, sure, right = bins
+    return float(np.abs(sure - right).sum() / n.sum()) if n.sum() else np.nan

@@ -36,6 +36,7 @@ def chunks_of(
     index: np.ndarray | None = None,
     times: np.ndarray | None = None,
     first: int = 0,
+    chunk_s: float = CHUNK_S,
 ) -> Iterator[Chunk]:
     """Samples in reads of jittered sizes, as a device delivers them.
 
@@ -48,8 +49,10 @@ def chunks_of(
         What the device says of each sample.
     first : int
         How many samples came before.
+    chunk_s : float
+        What a read holds on average.
     """
-    most = max(1, round(2 * CHUNK_S * rate_hz))
+    most = max(1, round(2 * chunk_s * rate_hz))
     at = 0
     while at < len(samples):
         stop = min(len(samples), at + int(rng.integers(1, most + 1)))

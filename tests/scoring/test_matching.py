@@ -9,6 +9,7 @@ from tests.scoring.matching import (
     Counts,
     Interval,
     balanced_accuracy,
+    calibration_bins,
     calibration_error,
     confusion,
     f1,
@@ -114,8 +115,15 @@ def test_balanced_accuracy_weighs_classes_alike():
 def test_confidence_that_comes_true_has_no_calibration_error():
     rng = np.random.default_rng(0)
     sure = rng.uniform(0, 1, 50_000)
-    assert calibration_error(sure, (rng.random(50_000) < sure).astype(float)) < 0.02
+    bins = calibration_bins(sure, (rng.random(50_000) < sure).astype(float))
+    assert calibration_error(bins) < 0.02
 
 
 def test_false_confidence_is_a_calibration_error():
-    assert calibration_error(np.full(100, 0.95), np.zeros(100)) == pytest.approx(0.95)
+    bins = calibration_bins(np.full(100, 0.95), np.zeros(100))
+    assert calibration_error(bins) == pytest.approx(0.95)
+
+
+def test_each_bin_of_confidence_counts_by_what_lies_in_it():
+    bins = calibration_bins(np.array([0.5, 0.5, 1.0, 1.0]), np.array([1.0, 0.0, 1.0, 0.0]))
+    assert calibration_error(bins) == pytest.approx((2 * 0.0 + 2 * 0.5) / 4)
