@@ -30,6 +30,8 @@ def play(watched, first_s, last_s, dead=()):
         counts[:, list(dead)] = 0
         watched.ring.write(at, counts, None, at * 10**6)
         watched.feed()
+        while watched.step():
+            pass
 
 
 def levels(verdicts):

@@ -39,6 +39,8 @@ Rules that the tolerances leave open:
 - A check of a stream as a whole raises one alarm, not one for each channel.
 - Long drowsiness is called sleep by rule; the simulated animal's truth knows drowsiness alone, so
   both count as one.
+- The simulated animal settles for ten minutes, the least that any protocol of animals asks for. A
+  state that is not told counts as an error for kappa, and as no claim for the calibration.
 - The clean probe is a loop of 8 s whose channels change places in every turn, under a shared field.
 """
 TARGET_MISSED, PASSED, NONE = "**no**", "yes", "-"
