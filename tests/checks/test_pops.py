@@ -2,9 +2,14 @@ import numpy as np
 import pytest
 
 from tenmin.checks.lattice import POP
+from tenmin.checks.parameters import shipped
 from tenmin.checks.pops import Pop
+from tenmin.checks.setting import Setting
+from tenmin.checks.spectrum import Spectra
+from tenmin.checks.unit import Shared
 from tenmin.verdict import FAIL, OK, UNKNOWN, WARN
 from tests.checks.formulas import fed, formula, gap, smooth_noise
+from tests.checks.seconds import second_of
 from tests.checks.signals import bank_of, eeg, noise, unit_of, verdict_of
 from tests.checks.test_amplitude import probe
 
@@ -166,3 +171,17 @@ def test_a_stream_of_few_codes_is_judged_by_the_size_of_a_code():
     signal[4400:, 2] = 50.0
     verdict = verdict_of(bank_of(signal, eeg(8)), "pop")
     assert verdict.level in (WARN, FAIL)
+
+
+def test_a_step_in_every_channel_is_looked_for_in_parts():
+    stream = eeg(100)
+    check = Pop(stream, shipped()["pop"], Shared(Setting(), Spectra()))
+    signal = noise(6, n_channels=100)
+    signal[4500:] += 1000.0
+    parts = []
+    for k, samples in enumerate(signal.reshape(6, 1000, 100)):
+        second = second_of(samples, 1000.0, number=k)
+        parts.append(len(list(check.parts(second))))
+        check.measure(second)
+    assert parts[4] == parts[3] + 4  # 32 channels each
+    assert {(e.index - 4500, e.channel) for e in check.events} == {(0, c) for c in range(100)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,7 @@ SIGMA_S = 10  # seconds whose median is the channel's usual SD: a step must not 
 ROUNDING = 12**-0.5  # SD of rounding to a code: what is smaller cannot be seen
 MANY = 0.1  # share of a channel's differences beyond the limit from which it is noise, no pop
 N_EVENTS = 10_000
+AT_ONCE = 32  # channels that are looked at in one part
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,24 @@ class Event:
     sigmas: float
 
 
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What was found in a second.
+
+    Attributes
+    ----------
+    sigma : ndarray, (n_channels,)
+        Usual robust SD.
+    known : ndarray of bool, (n_channels,)
+    found : list of (int, int, float)
+        See `Steps.find`.
+    """
+
+    sigma: np.ndarray
+    known: np.ndarray
+    found: list[tuple[int, int, float]]
+
+
 class Pop:
     """Q03: pops of the last minute.
 
@@ -64,6 +83,7 @@ class Pop:
         self.events: deque[Event] = deque(maxlen=N_EVENTS)
         self._steps = Steps(parameters["window_s"])
         self._next: int | None = None
+        self._looked: tuple[Second, Looked | None] | None = None
 
     def anchor(self) -> None:
         """Count from here."""
@@ -72,17 +92,16 @@ class Pop:
         self._next = None
 
     def parts(self, second: Second) -> Iterator[None]:
-        """Half of the work of a second."""
-        if second.whole and len(second.samples):
-            _ = second.spread  # kept with the second
-            yield
+        """Look for steps; an artefact that steps in every channel takes many parts."""
+        self._looked = second, (yield from self._look(second))
 
-    def measure(self, second: Second) -> Measured:
-        """How many in the last minute; unknown without a whole second or before three of them."""
-        n_channels = second.low.shape[1]
+    def _look(self, second: Second) -> Generator[None, None, Looked | None]:
+        """What there is in a second; None without a whole one."""
         if not second.whole or not len(second.samples):
             self._next = None
-            return Measured(np.full(n_channels, np.nan))
+            return None
+        _ = second.spread  # kept with the second
+        yield
         if self._next != second.number:
             self._steps.restart()
         self._next = second.number + 1
@@ -92,10 +111,22 @@ class Pop:
         known = (sigma > 0) & (change > 0) & ~np.isnan(second.samples).any(axis=0)
         p = self.parameters
         limit = np.where(known, p["difference_sigmas"] * change, np.inf)
-        found, noisy = self._steps.find(
+        found, noisy = yield from self._steps.find(
             second.samples, second.rate_hz, limit, p["step_sigmas"] * sigma
         )
-        known &= ~noisy
+        return Looked(sigma, known & ~noisy, found)
+
+    def measure(self, second: Second) -> Measured:
+        """How many in the last minute; unknown without a whole second or before three of them."""
+        n_channels = second.low.shape[1]
+        if self._looked is None or self._looked[0] is not second:
+            for _ in self.parts(second):
+                pass
+        assert self._looked is not None
+        (_, looked), self._looked = self._looked, None
+        if looked is None:
+            return Measured(np.full(n_channels, np.nan))
+        sigma, known, found = looked.sigma, looked.known, looked.found
         here, before = np.zeros((2, BINS_PER_S, n_channels), bool)
         counts = np.zeros(n_channels)
         for at, c, step in found:
@@ -143,8 +174,8 @@ class Steps:
 
     def find(
         self, samples: np.ndarray, rate_hz: float, limit: np.ndarray, least: np.ndarray
-    ) -> tuple[list[tuple[int, int, float]], np.ndarray]:
-        """The steps that can be told now, each once.
+    ) -> Generator[None, None, tuple[list[tuple[int, int, float]], np.ndarray]]:
+        """The steps that can be told now, each once; in parts.
 
         Parameters
         ----------
@@ -173,20 +204,28 @@ class Steps:
             for part in (first, np.concatenate([first[-1:], last[:1]]), last):
                 _kernels.steep(part, limit, counts)
         noisy = counts > MANY * len(samples)
-        found = []
-        for c in np.flatnonzero((counts > 0) & ~noisy).tolist():
-            both = np.concatenate([tail[:, c], samples[:, c]])
-            free = self._free.get(c, -len(both))
-            at = np.flatnonzero(np.abs(np.diff(both[w - 1 : n - w])) > limit[c]) + w
-            windows = np.lib.stride_tricks.sliding_window_view(both, w)
-            steps = np.median(windows[at], axis=1) - np.median(windows[at - w], axis=1)
-            large = np.abs(steps) > least[c]
-            for i, step in zip(
-                (at[large] - len(tail)).tolist(), steps[large].tolist(), strict=True
-            ):
-                if i >= free:
-                    found.append((i, c, step))
-                    free = i + w
-            self._free[c] = free
+        yield
+        found: list[tuple[int, int, float]] = []
+        steep = np.flatnonzero((counts > 0) & ~noisy)
+        for channels in np.array_split(steep, -(-len(steep) // AT_ONCE)) if len(steep) else ():
+            both = np.concatenate([tail[:, channels], samples[:, channels]])
+            at, column, size = _sizes(both, w, limit[channels])
+            large = np.abs(size) > least[channels][column]
+            places = zip(at[large] - len(tail), channels[column[large]], size[large], strict=True)
+            for i, c, step in places:
+                if i >= self._free.get(int(c), -n):
+                    found.append((int(i), int(c), float(step)))
+                    self._free[int(c)] = int(i) + w
+            yield
         self._free = {c: free - len(samples) for c, free in self._free.items() if free > 0}
         return found, noisy
+
+
+def _sizes(both: np.ndarray, w: int, limit: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Where differences are beyond the limit, channel by channel: sample, channel, and step."""
+    steep = np.abs(np.diff(both[w - 1 : len(both) - w], axis=0)) > limit
+    column, at = np.nonzero(steep.T)
+    at += w
+    windows = np.lib.stride_tricks.sliding_window_view(both, w, axis=0)
+    after, before = (np.median(windows[k, column], axis=1) for k in (at, at - w))
+    return at, column, after - before
