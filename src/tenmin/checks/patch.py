@@ -124,10 +124,8 @@ class Leak:
         return Measured(np.abs(median * self._factors))
 
 
-class Resting:
-    """Q23: the resting potential's median over 10 s against that of the block's first 10 s, mV."""
-
-    name = "resting"
+class _OfPotentials:
+    """What looks at the channels that are a potential, in millivolts."""
 
     @classmethod
     def fit(cls, stream: Stream, parameters: Parameters, setting: Setting) -> Parameters | None:
@@ -137,6 +135,15 @@ class Resting:
     def __init__(self, stream: Stream, parameters: Parameters, shared: Shared) -> None:
         self._factors = potentials(stream) * of_second(stream)
         self.about = np.isfinite(self._factors)
+
+
+class Resting(_OfPotentials):
+    """Q23: the resting potential's median over 10 s against that of the block's first 10 s, mV."""
+
+    name = "resting"
+
+    def __init__(self, stream: Stream, parameters: Parameters, shared: Shared) -> None:
+        super().__init__(stream, parameters, shared)
         self._window = int(parameters["window_s"])
         self.anchor()
 
@@ -158,19 +165,10 @@ class Resting:
         return Measured(np.abs(median - self._first) * self._factors)
 
 
-class Potential:
+class Potential(_OfPotentials):
     """A.7: the resting potential itself, the median of a second, mV."""
 
     name = "resting_potential"
-
-    @classmethod
-    def fit(cls, stream: Stream, parameters: Parameters, setting: Setting) -> Parameters | None:
-        """It does not apply where nothing is a potential."""
-        return parameters if np.isfinite(potentials(stream)).any() else None
-
-    def __init__(self, stream: Stream, parameters: Parameters, shared: Shared) -> None:
-        self._factors = potentials(stream) * of_second(stream)
-        self.about = np.isfinite(self._factors)
 
     def measure(self, second: Second) -> Measured:
         """The potential; unknown in channels that are none, and in seconds that are not whole."""
