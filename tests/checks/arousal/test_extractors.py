@@ -309,3 +309,13 @@ def test_a_pupil_of_one_size_tells_nothing():
     p, rate = settled_pupil(2 + 0.01 * noise(1000)[:, 0], RULES)
     assert np.isnan(p).all()
     assert np.isnan(rate).all()
+
+
+def test_a_field_at_a_high_rate_has_the_features_of_its_decimated_form():
+    x = pink(4 * 30_000, 3) + noise(4 * 30_000, 3, seed=1)
+    slow = scipy.signal.resample_poly(x, 1, 30, axis=0)
+    one = fed(Field(0.0, RULES, 30_000.0), times_of(len(x), 30_000.0), x, 777)[-1]
+    other = fed(Field(0.0, RULES, 1000.0), times_of(len(slow), 1000.0), slow)[-1]
+    delta, theta, share = 0, 1, 3
+    assert one[delta] == pytest.approx(other[delta], abs=0.02)
+    assert one[[theta, share]] == pytest.approx(other[[theta, share]], abs=0.01)
