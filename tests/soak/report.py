@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import statistics
 import sys
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ from tests.soak.stage import Setup
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE, FOUND = DOCS / "soak.md", DOCS / "soak.json"
+FOLDERS = re.compile(r"(?<![\w.])/(?:[^\s/'\",]+/)+")  # of this computer: no reader has them
 HEAD = """# Soak
 
 What `make soak` and `python -m tests.soak` last found; both write this page (and `soak.json`, from
@@ -93,7 +94,7 @@ def summed(fault: Fault, setup: Setup, runs: Sequence[Run]) -> dict[str, Any]:
         "valid": sum(run.valid for run in done),
         "held": sum(run.held for run in done),
         "took_s": sum(run.took_s for run in done),
-        "not_as_promised": [_short(words) for words in broken],
+        "not_as_promised": [short(words) for words in broken],
         **_made(),
     }
 
@@ -107,8 +108,9 @@ def compared(runs: Iterable[Run]) -> str:
     return "; ".join(f"{how}: {', '.join(names)}" for how, names in found.items()) or "-"
 
 
-def _short(words: str) -> str:
-    return " ".join(words.replace(f"{tempfile.gettempdir()}/", "").split())[:300]
+def short(words: str) -> str:
+    """What went wrong in a line for the page, without the folders of this computer."""
+    return " ".join(FOLDERS.sub("", words).split())[:300]
 
 
 def keep_long(found: Found) -> None:

@@ -188,3 +188,11 @@ def test_rows_beyond_the_planned_end_were_sent(tmp_path: Path) -> None:
     stream = recorded(tmp_path, without=slice(0, 0), told=[], planned_s=planned_s)
 
     assert (stream.sent, stream.uncounted) == (N, 0)
+
+
+def test_the_page_names_no_folder_of_the_computer():
+    words = (
+        "TimeoutExpired(['/opt/lab/bin/python', '-m', 'tenmin'], 60) samples/s in /tmp/x/rig.toml"
+    )
+    told = report.short(words)
+    assert told == "TimeoutExpired(['python', '-m', 'tenmin'], 60) samples/s in rig.toml"
